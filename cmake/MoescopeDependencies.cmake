@@ -1,0 +1,53 @@
+# Finds every library moescope uses, each as one imported target. LibTorch and Arrow come from a project-local virtual
+# environment (.venv, made by tools/setup) unless CMAKE_PREFIX_PATH or Torch_DIR name others.
+find_package(Threads REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(fmt REQUIRED)
+
+file(GLOB venv_torch ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+if(venv_torch)
+  list(APPEND CMAKE_PREFIX_PATH ${venv_torch})
+endif()
+find_package(Torch REQUIRED)
+# An interface of our own: the C++ libraries only (never libtorch_python), as system headers.
+add_library(moescope_torch INTERFACE)
+target_link_libraries(moescope_torch INTERFACE ${TORCH_LIBRARIES})
+target_include_directories(moescope_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+
+if(MOESCOPE_WITH_TEXT)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+  pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+  find_package(ZLIB REQUIRED)
+  find_package(ICU REQUIRED COMPONENTS uc)
+endif()
+
+if(MOESCOPE_WITH_ARROW)
+  find_package(Arrow QUIET)
+  find_package(Parquet QUIET)
+  add_library(moescope_arrow INTERFACE)
+  if(Arrow_FOUND AND Parquet_FOUND)
+    target_link_libraries(moescope_arrow INTERFACE Parquet::parquet_shared Arrow::arrow_shared)
+  else()
+    # The pyarrow wheel carries headers and libraries with a version suffix but no CMake package.
+    file(GLOB venv_arrow ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow)
+    set(MOESCOPE_ARROW_ROOT "${venv_arrow}" CACHE PATH "Folder of a pyarrow wheel (include/, libarrow.so.*)")
+    file(GLOB arrow_so ${MOESCOPE_ARROW_ROOT}/libarrow.so.*)
+    file(GLOB parquet_so ${MOESCOPE_ARROW_ROOT}/libparquet.so.*)
+    if(NOT arrow_so OR NOT parquet_so)
+      message(FATAL_ERROR "Arrow C++ not found: run tools/setup, set MOESCOPE_ARROW_ROOT or -DMOESCOPE_WITH_ARROW=OFF")
+    endif()
+    target_include_directories(moescope_arrow SYSTEM INTERFACE ${MOESCOPE_ARROW_ROOT}/include)
+    target_link_libraries(moescope_arrow INTERFACE ${parquet_so} ${arrow_so})
+    target_link_options(moescope_arrow INTERFACE -Wl,-rpath,${MOESCOPE_ARROW_ROOT}
+                                                 -Wl,-rpath-link,${MOESCOPE_ARROW_ROOT})
+  endif()
+endif()
+
+if(MOESCOPE_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+if(MOESCOPE_BUILD_BENCH)
+  find_package(benchmark QUIET)
+endif()

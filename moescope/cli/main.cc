@@ -1,0 +1,65 @@
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "moescope/base/error.h"
+#include "moescope/base/interrupt.h"
+#include "moescope/cli/command.h"
+
+namespace {
+
+using moescope::Error;
+using moescope::ErrorKind;
+using moescope::cli::CommandEntry;
+
+constexpr std::array<CommandEntry, 0> kCommands = {};
+
+moescope::Console stderr_console() {
+  moescope::Console console;
+  console.is_terminal = isatty(STDERR_FILENO) != 0;
+  console.line = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
+  console.status = [](const std::string& text) {
+    std::fprintf(stderr, "\r\033[K%s", text.c_str());
+    std::fflush(stderr);
+  };
+  return console;
+}
+
+int exit_code(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::kUsage: return 2;
+    case ErrorKind::kInterrupted: return 128 + moescope::interrupted();
+    case ErrorKind::kInput:
+    case ErrorKind::kEnvironment: return 1;
+  }
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  moescope::catch_interrupts();
+  const moescope::cli::Session session{stderr_console()};
+  CLI::App app("moescope: what every expert of a Mixture-of-Experts language model does");
+  app.set_version_flag("--version", MOESCOPE_VERSION);
+  app.require_subcommand(1);
+  for (const CommandEntry& entry : kCommands) {
+    CLI::App* command = app.add_subcommand(entry.name, entry.summary);
+    entry.add(*command, session);
+  }
+  try {
+    app.parse(argc, argv);
+    return std::fflush(stdout) == 0 ? 0 : 1;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "moescope: %s\n", error.what());
+    return exit_code(error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "moescope: %s\n", error.what());
+    return 1;
+  }
+}

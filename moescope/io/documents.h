@@ -1,0 +1,51 @@
+// A corpus as a stream of documents, whatever it lies in: .txt, folders, .jsonl and .json (plain, .gz, .zst), Parquet,
+// CoNLL-U, or `system` (text found on this machine).
+//
+// Every byte that is not UTF-8 is replaced by U+FFFD and counted; empty documents are counted; nothing else is dropped.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moescope::io {
+
+struct Document {
+  std::string id;      // "FILE:LINE" or "FILE"
+  std::string text;    // valid UTF-8, not empty
+  std::string domain;  // the Pile's meta.pile_set_name, a CoNLL-U source, the kind of a system file; "" if unknown
+};
+
+struct CorpusOptions {
+  std::string text_field = "text";  // JSON key or Parquet column; dots go into objects ("meta.body")
+  std::string domain_field = "meta.pile_set_name";
+  std::int64_t max_document_bytes = 1 << 30;  // a larger document is an error that names it
+  std::int64_t system_max_bytes = 64 << 20;   // `system`: stop after so much text
+};
+
+struct CorpusCounts {
+  std::int64_t n_documents = 0;
+  std::int64_t n_empty = 0;           // documents without text, left out
+  std::int64_t n_replaced_bytes = 0;  // bytes that were not UTF-8
+  std::int64_t n_files = 0;
+  std::int64_t n_bytes = 0;  // UTF-8 bytes of text given out
+};
+
+// Single pass, not thread-safe. Errors name file and line.
+class DocumentReader {
+ public:
+  virtual ~DocumentReader() = default;
+  virtual std::optional<Document> next() = 0;
+  virtual const CorpusCounts& counts() const = 0;
+  // The files that make up the corpus, in order (for run.json).
+  virtual const std::vector<std::filesystem::path>& files() const = 0;
+};
+
+// `corpus`: a path or `system`; the kind is told by the name (.jsonl.zst, .parquet, .conllu, a folder, ...).
+// Throws kInput for a missing path, an unknown kind, or a folder without readable files.
+std::unique_ptr<DocumentReader> open_corpus(const std::string& corpus, const CorpusOptions& options = {});
+
+}  // namespace moescope::io
