@@ -1,0 +1,73 @@
+// The mixture of experts: router, dispatch by expert, experts, and what one can observe of them.
+//
+// Letters: N tokens, K experts a token, E experts, F expert width, D d_model, M tokens of one expert.
+// Source: OLMoE (arXiv 2409.02060), section 2: y = sum over the top-k experts e of softmax(router(x))_e * expert_e(x).
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "moescope/model/config.h"
+#include "moescope/model/weights.h"
+
+namespace moescope::model {
+
+// What the router decided. Logits and everything up to the applied weights are float32 whatever the model's dtype.
+struct Routing {
+  at::Tensor logits;      // [N, E] f32, before any softmax
+  at::Tensor probs;       // [N, E] f32, rows sum to 1
+  at::Tensor expert_ids;  // [N, K] i64, by descending probability, ties to the lower index
+  at::Tensor weights;     // [N, K] f32, as applied
+};
+
+// x [N, D], router [E, D].
+Routing route(const RouterConfig& config, const at::Tensor& router, const at::Tensor& x);
+
+// The (token, slot) pairs of a routing, grouped by expert; inside an expert by ascending token.
+struct Dispatch {
+  at::Tensor rows;                  // [N * K] i64, token indices, grouped by expert
+  at::Tensor slots;                 // [N * K] i64, flat indices token * K + slot, in the same order
+  std::vector<std::int64_t> begin;  // E + 1 bounds into both
+};
+Dispatch dispatch_by_expert(const at::Tensor& expert_ids, std::int64_t n_experts);
+
+// One expert's share of a wave. Tensors are valid during the call only.
+struct ExpertCall {
+  std::int64_t expert_idx = 0;
+  at::Tensor rows;     // [M] i64, ascending token indices; M > 0
+  at::Tensor slots;    // [M] i64, token * K + slot
+  at::Tensor weights;  // [M] f32, applied router weights
+  at::Tensor neurons;  // [M, F], silu(gate x) * (up x), the model's dtype
+  at::Tensor outputs;  // [M, D], before weighting, the model's dtype
+};
+
+// Sees a layer run. Called on one thread, in this order: residual, routing, experts in ascending order (those with
+// tokens). Must not change what it is given.
+class LayerObserver {
+ public:
+  virtual ~LayerObserver() = default;
+  virtual void on_residual(const at::Tensor& /*residual [N, D], entering the layer*/) {}
+  virtual void on_routing(const Routing& /*routing*/) {}
+  virtual void on_expert(const ExpertCall& /*call*/) {}
+};
+
+// x [M, D] -> neurons [M, F] and outputs [M, D].
+struct ExpertResult {
+  at::Tensor neurons;
+  at::Tensor outputs;
+};
+ExpertResult run_expert(const ExpertWeights& weights, const at::Tensor& x);
+
+// Sum over a token's experts of weight * output, x [N, D] -> [N, D], x already normed. Weighted outputs are summed in
+// float32 in ascending order of experts. `routing` may come from route() or be edited by the caller.
+at::Tensor mix_experts(const std::vector<ExpertWeights>& experts, const at::Tensor& x, const Routing& routing,
+                       LayerObserver* observer = nullptr);
+
+// x + moe(norm(x)): the second half of a layer. x [N, D]. If `routing` is given, it receives the router's decision
+// (training needs it for its auxiliary losses).
+at::Tensor moe_sublayer(const ModelConfig& config, const LayerWeights& weights, const at::Tensor& x,
+                        LayerObserver* observer = nullptr, Routing* routing = nullptr);
+
+}  // namespace moescope::model
