@@ -14,6 +14,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace moescope::io {
@@ -26,6 +28,10 @@ enum class DType {
   kF8E4M3,
   kF8E5M2,
   kF8E8M0,
+  kF8E4M3Fnuz,
+  kF8E5M2Fnuz,
+  kF6E2M3,
+  kF6E3M2,
   kF4,
   kI16,
   kU16,
@@ -108,9 +114,55 @@ struct TensorToWrite {
   std::span<const std::byte> bytes;
 };
 
-// Writes to PATH.tmp, flushes, renames. Data are aligned to 8 bytes as the reference writer does. Throws kInput if a
-// name repeats or bytes do not match dtype and shape, kEnvironment if the disk is full.
+// The element type of a C++ type, for to_vector and tensor_to_write.
+template <typename T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, float>) return DType::kF32;
+  if constexpr (std::is_same_v<T, double>) return DType::kF64;
+  if constexpr (std::is_same_v<T, std::int8_t>) return DType::kI8;
+  if constexpr (std::is_same_v<T, std::int16_t>) return DType::kI16;
+  if constexpr (std::is_same_v<T, std::int32_t>) return DType::kI32;
+  if constexpr (std::is_same_v<T, std::int64_t>) return DType::kI64;
+  if constexpr (std::is_same_v<T, std::uint8_t>) return DType::kU8;
+  if constexpr (std::is_same_v<T, std::uint16_t>) return DType::kU16;
+  if constexpr (std::is_same_v<T, std::uint32_t>) return DType::kU32;
+  if constexpr (std::is_same_v<T, std::uint64_t>) return DType::kU64;
+}
+
+template <typename T>
+TensorToWrite tensor_to_write(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
+  return {std::move(name), dtype_of<T>(), std::move(shape), std::as_bytes(values)};
+}
+template <typename T>
+TensorToWrite tensor_to_write(std::string name, std::vector<std::int64_t> shape, const std::vector<T>& values) {
+  return tensor_to_write(std::move(name), std::move(shape), std::span<const T>(values));
+}
+
+// Writes to PATH.tmp, flushes, renames. Tensors are ordered by falling width and then by name, and the header is padded
+// to 8 bytes, as the reference writer does, so that every tensor is aligned. Throws kInput if a name repeats or bytes
+// do not match dtype and shape, kEnvironment if the disk is full.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata = {});
+
+// Writes a file whose tensors do not fit in memory together: shapes are told first, then the bytes of each tensor are
+// appended in pieces, in any order of tensors. Not thread-safe. Without finish() nothing is left on disk.
+class SafetensorsWriter {
+ public:
+  // `bytes` of the plan is not read. Throws as write_safetensors does.
+  SafetensorsWriter(const std::filesystem::path& path, std::span<const TensorToWrite> plan,
+                    const std::map<std::string, std::string>& metadata = {});
+  ~SafetensorsWriter();
+  SafetensorsWriter(SafetensorsWriter&&) noexcept;
+  SafetensorsWriter& operator=(SafetensorsWriter&&) noexcept;
+
+  // Throws kInput for an unknown tensor or more bytes than its shape holds, kEnvironment if the disk is full.
+  void append(const std::string& name, std::span<const std::byte> bytes);
+  // Renames to the final name; throws kInput naming a tensor that is not complete.
+  void finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace moescope::io

@@ -1,0 +1,44 @@
+"""Makes tests/fixtures/io with the reference libraries (safetensors, pyarrow, zstandard of pyarrow, gzip).
+
+Run by hand: python tests/reference/make_io_fixtures.py [FOLDER]. Deterministic; needs torch, safetensors and pyarrow.
+"""
+
+import json
+import pathlib
+import sys
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent / "fixtures/io")
+
+
+METADATA = {"note": "äöü"}  # one key: the reference writer orders several at random
+
+
+def safetensors_fixture():
+    generator = torch.Generator().manual_seed(1)
+    dtypes = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.uint32, torch.int64,
+              torch.uint64, torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64,
+              torch.float8_e4m3fn, torch.float8_e5m2]
+    tensors = {}
+    for dtype in dtypes:
+        width = torch.empty((), dtype=dtype).element_size()
+        raw = torch.randint(0, 2 if dtype == torch.bool else 256, (3, 2 * width), generator=generator, dtype=torch.uint8)
+        tensors[f"layer.{str(dtype).split('.')[1]}"] = raw.view(dtype).reshape(3, 2)
+    tensors["scalar"] = torch.tensor(1.5)
+    tensors["empty"] = torch.empty(0, 4)
+    path = OUT / "reference.safetensors"
+    save_file(tensors, path, metadata=METADATA)
+    expected = {"metadata": METADATA, "tensors": {}}
+    with safe_open(path, "pt") as file:
+        for name in file.keys():
+            tensor, view = file.get_tensor(name), file.get_slice(name)
+            raw = tensor.contiguous().reshape(-1).view(torch.uint8).tolist()
+            expected["tensors"][name] = {"dtype": view.get_dtype(), "shape": list(tensor.shape), "bytes": raw}
+    (OUT / "reference.safetensors.json").write_text(json.dumps(expected, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+OUT.mkdir(parents=True, exist_ok=True)
+safetensors_fixture()
