@@ -1,18 +1,38 @@
-# Finds every library moescope uses, each as one imported target. LibTorch and Arrow come from a project-local virtual
-# environment (.venv, made by tools/setup) unless CMAKE_PREFIX_PATH or Torch_DIR name others.
+# Finds every library moescope uses, each as one target. LibTorch and Arrow come from a project-local virtual environment
+# (.venv, made by tools/setup) unless CMake is pointed at others (README.md, "Other libraries").
 find_package(Threads REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(fmt REQUIRED)
-
-file(GLOB venv_torch ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
-if(venv_torch)
-  list(APPEND CMAKE_PREFIX_PATH ${venv_torch})
+if(MOESCOPE_WITH_TORCH)
+  include(MoescopeTorch)
 endif()
-find_package(Torch REQUIRED)
-# An interface of our own: the C++ libraries only (never libtorch_python), as system headers.
-add_library(moescope_torch INTERFACE)
-target_link_libraries(moescope_torch INTERFACE ${TORCH_LIBRARIES})
-target_include_directories(moescope_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+
+# Header-only copies serve as well as packages: -DCMAKE_PREFIX_PATH=FOLDER with include/nlohmann, include/fmt, include/CLI
+# and include/xxhash.h is enough on a machine where nothing can be installed.
+find_package(nlohmann_json QUIET)
+if(NOT nlohmann_json_FOUND)
+  find_path(NLOHMANN_INCLUDE nlohmann/json.hpp REQUIRED)
+  add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
+  target_include_directories(nlohmann_json::nlohmann_json INTERFACE ${NLOHMANN_INCLUDE})
+endif()
+find_package(fmt QUIET)
+if(fmt_FOUND)
+  # LibTorch ships another version of fmt among its headers. This folder comes before LibTorch's on every command line.
+  get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include)
+  file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/include/fmt SYMBOLIC)
+else()
+  find_path(FMT_INCLUDE fmt/format.h HINTS ${torch_root}/include REQUIRED)
+  add_library(fmt::fmt INTERFACE IMPORTED)
+  target_include_directories(fmt::fmt INTERFACE ${FMT_INCLUDE})
+  target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY)
+endif()
+find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
+find_path(CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
+add_library(moescope_headers INTERFACE)
+foreach(include ${XXHASH_INCLUDE} ${CLI11_INCLUDE})
+  if(NOT include STREQUAL "/usr/include")  # naming it as a system folder would break the compiler's own search
+    target_include_directories(moescope_headers SYSTEM INTERFACE ${include})
+  endif()
+endforeach()
 
 if(MOESCOPE_WITH_TEXT)
   find_package(PkgConfig REQUIRED)
@@ -23,24 +43,27 @@ if(MOESCOPE_WITH_TEXT)
 endif()
 
 if(MOESCOPE_WITH_ARROW)
-  find_package(Arrow QUIET)
-  find_package(Parquet QUIET)
+  set(MOESCOPE_ARROW_ROOT "" CACHE PATH "Folder of a pyarrow wheel (include/, libarrow.so.*); default: Arrow's CMake package, then .venv")
+  set(arrow_root "${MOESCOPE_ARROW_ROOT}")
+  if(NOT arrow_root)
+    find_package(Arrow QUIET)
+    find_package(Parquet QUIET)
+    file(GLOB arrow_root ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow)
+  endif()
   add_library(moescope_arrow INTERFACE)
-  if(Arrow_FOUND AND Parquet_FOUND)
+  if(NOT MOESCOPE_ARROW_ROOT AND Arrow_FOUND AND Parquet_FOUND)
     target_link_libraries(moescope_arrow INTERFACE Parquet::parquet_shared Arrow::arrow_shared)
   else()
     # The pyarrow wheel carries headers and libraries with a version suffix but no CMake package.
-    file(GLOB venv_arrow ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow)
-    set(MOESCOPE_ARROW_ROOT "${venv_arrow}" CACHE PATH "Folder of a pyarrow wheel (include/, libarrow.so.*)")
-    file(GLOB arrow_so ${MOESCOPE_ARROW_ROOT}/libarrow.so.*)
-    file(GLOB parquet_so ${MOESCOPE_ARROW_ROOT}/libparquet.so.*)
+    file(GLOB arrow_so ${arrow_root}/libarrow.so.*)
+    file(GLOB parquet_so ${arrow_root}/libparquet.so.*)
     if(NOT arrow_so OR NOT parquet_so)
-      message(FATAL_ERROR "Arrow C++ not found: run tools/setup, set MOESCOPE_ARROW_ROOT or -DMOESCOPE_WITH_ARROW=OFF")
+      message(FATAL_ERROR "Arrow C++ not found in '${arrow_root}': run tools/setup, set MOESCOPE_ARROW_ROOT or -DMOESCOPE_WITH_ARROW=OFF")
     endif()
-    target_include_directories(moescope_arrow SYSTEM INTERFACE ${MOESCOPE_ARROW_ROOT}/include)
+    target_include_directories(moescope_arrow SYSTEM INTERFACE ${arrow_root}/include)
     target_link_libraries(moescope_arrow INTERFACE ${parquet_so} ${arrow_so})
-    target_link_options(moescope_arrow INTERFACE -Wl,-rpath,${MOESCOPE_ARROW_ROOT}
-                                                 -Wl,-rpath-link,${MOESCOPE_ARROW_ROOT})
+    target_link_options(moescope_arrow INTERFACE -Wl,-rpath,${arrow_root}
+                                                 -Wl,-rpath-link,${arrow_root})
   endif()
 endif()
 
