@@ -8,8 +8,11 @@ Letters: B sequences, T positions, N = B*T tokens (sequence-major), D d_model, F
 token, V vocabulary.
 """
 
+import types
+
 import torch
 from transformers import AutoModelForCausalLM
+from transformers.models.olmoe import modeling_olmoe
 
 # The recomputed mixture may differ from the module's by the order of the sum over K experts: a few float32 roundings,
 # relative to the largest entry of the layer.
@@ -29,7 +32,41 @@ def load_model(folder, dtype=torch.float32):
     wrong = {key: info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
     if wrong:
         raise SystemExit(f"{folder}: the weights do not fit the model: {wrong}")
+    if dtype == torch.float64:
+        compute_in_float64(model)
     return model.eval()
+
+
+plain_eager_attention = modeling_olmoe.eager_attention_forward
+
+
+def eager_attention(module, query, key, value, mask, scaling, dropout=0.0, **kwargs):
+    """As in transformers, but with the softmax in float64 for float64."""
+    if query.dtype != torch.float64:
+        return plain_eager_attention(module, query, key, value, mask, scaling, dropout, **kwargs)
+    key, value = (modeling_olmoe.repeat_kv(x, module.num_key_value_groups) for x in (key, value))
+    scores = query @ key.transpose(2, 3) * scaling
+    probabilities = (scores if mask is None else scores + mask).softmax(-1)
+    return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
+
+
+def compute_in_float64(model):
+    """transformers casts to float32 inside norms, router and attention whatever the dtype; here they stay in float64."""
+
+    def norm(self, x):
+        return self.weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon))
+
+    def router(self, x):
+        logits = torch.nn.functional.linear(x.reshape(-1, self.hidden_dim), self.weight)
+        weights, ids = logits.softmax(-1).topk(self.top_k, dim=-1)
+        return logits, weights / weights.sum(-1, keepdim=True) if self.norm_topk_prob else weights, ids
+
+    for module in model.modules():
+        if isinstance(module, modeling_olmoe.OlmoeRMSNorm):
+            module.forward = types.MethodType(norm, module)
+        elif isinstance(module, modeling_olmoe.OlmoeTopKRouter):
+            module.forward = types.MethodType(router, module)
+    modeling_olmoe.eager_attention_forward = eager_attention
 
 
 def relative_error(got, want):
