@@ -1,0 +1,128 @@
+// Rules about every file of ours: length, nothing left open, nothing that belongs to one machine.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <regex>
+
+#include "tests/project/source_tree.h"
+
+namespace moescope::project {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr std::size_t kMaxLines = 500;
+constexpr std::size_t kMaxCommandLines = 150;
+
+// Files that may be longer, and why.
+const std::map<std::string, std::string> kLongFiles = {};
+
+std::size_t max_lines_of(const std::string& path) {
+  return path.starts_with("moescope/cli/") ? kMaxCommandLines : kMaxLines;
+}
+
+std::vector<std::string> too_long(const std::vector<SourceFile>& files) {
+  std::vector<std::string> found;
+  for (const SourceFile& file : files) {
+    const std::size_t n_lines = split_lines(file.text).size();
+    if (n_lines > max_lines_of(file.path) && !kLongFiles.contains(file.path)) {
+      found.push_back(fmt::format("{}: {} lines, at most {}", file.path, n_lines, max_lines_of(file.path)));
+    }
+  }
+  return found;
+}
+
+// "FILE:LINE: the text found" of every line that `pattern` matches.
+std::vector<std::string> lines_with(const std::vector<SourceFile>& files, const std::regex& pattern) {
+  std::vector<std::string> found;
+  for (const SourceFile& file : files) {
+    const std::vector<std::string> lines = split_lines(file.text);
+    for (std::size_t line_idx = 0; line_idx < lines.size(); ++line_idx) {
+      std::smatch match;
+      if (std::regex_search(lines[line_idx], match, pattern)) {
+        found.push_back(fmt::format("{}:{}: {}", file.path, line_idx + 1, match.str()));
+      }
+    }
+  }
+  return found;
+}
+
+// Code, build files, scripts and documents: everything a person wrote.
+std::vector<SourceFile> written_files() {
+  return read_files({"moescope", "tests", "bench", "examples", "cmake", "tools", "docs", "web", "Makefile", "README.md",
+                     "CONTRIBUTING.md", "CHANGELOG.md", "CMakeLists.txt", ".ci/run"},
+                    {".cc", ".h", ".inc", ".cmake", ".txt", ".md", ".py", ".sh", ".js", ".css", ".html", "setup",
+                     "demo", "format", "tidy", "bench", "screenshot"});
+}
+
+// The patterns are put together from pieces, so that this file does not match them.
+const std::regex kLeftOpen(std::string(R"(\b(TO)") + "DO|FIX" + R"(ME|XX)" + R"(X)\b|not (yet )?imple)" + "mented");
+const std::regex kMachinePath(std::string(R"((^|[\s"'=(`:]))") + R"(/(wo)" + R"(rk|fa)" + R"(rm|ro)" + R"(ot|ho)" +
+                              R"(me)/\w)");
+const std::regex kRegistryHost(std::string(R"(\b(py)") + R"(pi\.org|pythonhos)" + R"(ted\.org|deb\.deb)" +
+                               R"(ian\.org|download\.pyt)" + R"(orch\.org|npm)" + R"(js\.(com|org))\b)");
+
+TEST(Files, AreShortEnoughToRead) {
+  const std::vector<SourceFile> files = read_cpp_files();
+  ASSERT_GT(files.size(), 20u);
+  EXPECT_THAT(too_long(files), IsEmpty());
+}
+
+TEST(Files, ExceptionsFromTheLengthAreStillNeeded) {
+  for (const auto& [path, reason] : kLongFiles) {
+    EXPECT_GT(split_lines(read_file(path).text).size(), max_lines_of(path)) << path;
+    EXPECT_FALSE(reason.empty()) << path;
+  }
+}
+
+TEST(Files, LeaveNothingOpen) { EXPECT_THAT(lines_with(written_files(), kLeftOpen), IsEmpty()); }
+
+TEST(Files, NameNoPathOfOneMachine) { EXPECT_THAT(lines_with(written_files(), kMachinePath), IsEmpty()); }
+
+TEST(Files, NameNoPackageRegistry) { EXPECT_THAT(lines_with(written_files(), kRegistryHost), IsEmpty()); }
+
+TEST(Files, HeadersSayWhatTheyAreForAndAreReadOnce) {
+  for (const SourceFile& file : read_files({"moescope", "tests"}, {".h"})) {
+    EXPECT_TRUE(file.text.starts_with("// ")) << file.path;
+    EXPECT_THAT(lines_with({file}, std::regex("^#pragma once$")), SizeIs(1)) << file.path;
+  }
+}
+
+TEST(Files, EndWithANewlineAndHoldNoCarriageReturns) {
+  for (const SourceFile& file : written_files()) {
+    EXPECT_TRUE(file.text.empty() || file.text.ends_with('\n')) << file.path;
+    EXPECT_EQ(file.text.find('\r'), std::string::npos) << file.path;
+  }
+}
+
+TEST(FileRules, FindWhatTheyForbid) {
+  EXPECT_THAT(too_long({{"moescope/io/x.cc", std::string(501, '\n')}}), SizeIs(1));
+  EXPECT_THAT(too_long({{"moescope/io/x.cc", std::string(500, '\n')}}), IsEmpty());
+  EXPECT_THAT(too_long({{"moescope/cli/x.cc", std::string(151, '\n')}}), SizeIs(1));
+  const auto finds = [](const std::string& text, const std::regex& pattern) {
+    return !lines_with({{"x", text}}, pattern).empty();
+  };
+  EXPECT_TRUE(
+      finds("// TO"
+            "DO: later",
+            kLeftOpen));
+  EXPECT_FALSE(finds("TODOS", kLeftOpen));
+  EXPECT_TRUE(
+      finds("open(\"/ho"
+            "me/ann/model\")",
+            kMachinePath));
+  EXPECT_FALSE(
+      finds("see docs/ho"
+            "me/x",
+            kMachinePath));
+  EXPECT_TRUE(
+      finds("from https://py"
+            "pi.org/simple",
+            kRegistryHost));
+}
+
+}  // namespace
+}  // namespace moescope::project
