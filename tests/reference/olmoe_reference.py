@@ -51,7 +51,7 @@ def eager_attention(module, query, key, value, mask, scaling, dropout=0.0, **kwa
 
 
 def compute_in_float64(model):
-    """transformers casts to float32 inside norms, router and attention whatever the dtype; here they stay in float64."""
+    """transformers casts to float32 inside norms, router and attention whatever the dtype; here nothing does."""
 
     def norm(self, x):
         return self.weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon))
