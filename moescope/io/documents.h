@@ -2,6 +2,15 @@
 // CoNLL-U, or `system` (text found on this machine).
 //
 // Every byte that is not UTF-8 is replaced by U+FFFD and counted; empty documents are counted; nothing else is dropped.
+//
+// Kinds by name, each also with .gz or .zst behind it (but Parquet, which packs itself):
+//   .txt .text .md .rst .tex   one document a file
+//   .jsonl .ndjson             one JSON object a line
+//   .json                      an array of objects, or objects behind each other
+//   .parquet                   one document a row
+//   .conllu                    one document a `# newdoc`, or a file without any
+// A folder stands for all such files in it, in the order of their paths, subfolders and symbolic links to files
+// included.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +23,7 @@
 namespace moescope::io {
 
 struct Document {
-  std::string id;      // "FILE:LINE" or "FILE"
+  std::string id;      // "FILE:LINE", "FILE:ROW" or "FILE", relative to the folder of the corpus
   std::string text;    // valid UTF-8, not empty
   std::string domain;  // the Pile's meta.pile_set_name, a CoNLL-U source, the kind of a system file; "" if unknown
 };
@@ -30,8 +39,12 @@ struct CorpusCounts {
   std::int64_t n_documents = 0;
   std::int64_t n_empty = 0;           // documents without text, left out
   std::int64_t n_replaced_bytes = 0;  // bytes that were not UTF-8
-  std::int64_t n_files = 0;
-  std::int64_t n_bytes = 0;  // UTF-8 bytes of text given out
+  std::int64_t n_files = 0;           // files opened
+  std::int64_t n_bytes = 0;           // UTF-8 bytes of text given out
+  std::int64_t n_other_files = 0;     // files of a folder whose kind is not known, left out
+  std::int64_t n_duplicates = 0;      // `system`: files whose bytes were seen before, left out
+  std::int64_t n_binary = 0;          // `system`: files that are not text, left out
+  std::int64_t n_unreadable = 0;      // `system`: files that cannot be opened, are broken or too large, left out
 };
 
 // Single pass, not thread-safe. Errors name file and line.
@@ -40,7 +53,7 @@ class DocumentReader {
   virtual ~DocumentReader() = default;
   virtual std::optional<Document> next() = 0;
   virtual const CorpusCounts& counts() const = 0;
-  // The files that make up the corpus, in order (for run.json).
+  // The files that make up the corpus, in order (for run.json); complete once next() has returned nothing.
   virtual const std::vector<std::filesystem::path>& files() const = 0;
 };
 

@@ -3,10 +3,13 @@
 Run by hand: python tests/reference/make_io_fixtures.py [FOLDER]. Deterministic; needs torch, safetensors and pyarrow.
 """
 
+import gzip
 import json
 import pathlib
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -40,5 +43,37 @@ def safetensors_fixture():
     (OUT / "reference.safetensors.json").write_text(json.dumps(expected, ensure_ascii=False, sort_keys=True) + "\n")
 
 
+# The documents of every packed fixture; tests/io/documents_test.cc knows them.
+RECORDS = [{"text": f"Text {i}: äöü \U0001d70b\n" + "lorem ipsum " * i, "meta": {"pile_set_name": "ABC"[i % 3]}, "n": i}
+           for i in range(20)]
+
+
+def packed_fixtures():
+    lines = [json.dumps(record, ensure_ascii=i % 2 == 0).encode() + b"\n" for i, record in enumerate(RECORDS)]
+    first, second = b"".join(lines[:7]), b"".join(lines[7:])
+    (OUT / "two_members.jsonl.gz").write_bytes(gzip.compress(first, mtime=0) + gzip.compress(second, mtime=0))
+    codec = pa.Codec("zstd")
+    frames = codec.compress(first, asbytes=True) + codec.compress(second, asbytes=True)
+    (OUT / "two_frames.jsonl.zst").write_bytes(frames)
+    (OUT / "array.json.gz").write_bytes(gzip.compress(json.dumps(RECORDS, indent=1).encode(), mtime=0))
+
+
+def parquet_fixtures():
+    texts = [record["text"] for record in RECORDS]
+    metas = [record["meta"] for record in RECORDS]
+    kinds = {
+        "struct_meta": (pa.array(texts, pa.string()), pa.array(metas)),
+        "json_meta": (pa.array(texts, pa.large_string()), pa.array([json.dumps(meta) for meta in metas])),
+        "coded": (pa.array(texts, pa.string()).dictionary_encode(), pa.array([None] * len(texts), pa.string())),
+    }
+    for name, (text, meta) in kinds.items():
+        table = pa.table({"n": list(range(len(texts))), "text": text, "meta": meta})
+        pq.write_table(table, OUT / f"{name}.parquet", row_group_size=7, compression="zstd")
+    nulls = pa.table({"text": pa.array(["a", None, "", "b"]), "number": [1, 2, 3, 4]})
+    pq.write_table(nulls, OUT / "nulls.parquet", compression="snappy")
+
+
 OUT.mkdir(parents=True, exist_ok=True)
 safetensors_fixture()
+packed_fixtures()
+parquet_fixtures()
