@@ -14,10 +14,13 @@ namespace moescope::io {
 using IntColumn = std::vector<std::optional<std::int64_t>>;
 using RealColumn = std::vector<std::optional<double>>;
 using TextColumn = std::vector<std::optional<std::string>>;
+// Lists, for evidence: list<int64> and list<double> in Parquet, numbers joined by spaces in CSV.
+using IntListColumn = std::vector<std::optional<std::vector<std::int64_t>>>;
+using RealListColumn = std::vector<std::optional<std::vector<double>>>;
 
 struct Column {
   std::string name;
-  std::variant<IntColumn, RealColumn, TextColumn> values;
+  std::variant<IntColumn, RealColumn, TextColumn, IntListColumn, RealListColumn> values;
 };
 
 // Columns of equal length (checked when written).
@@ -27,12 +30,20 @@ struct Table {
   const Column& at(const std::string& name) const;  // throws kInput if absent
 };
 
-// RFC 4180; reals with the shortest text that reads back to the same double; NaN is refused (leave it empty).
+// RFC 4180 with \n line ends and a header line; reals with the shortest text that reads back to the same double.
+// Written to a temporary name and renamed. Throws kInput for NaN and infinities (leave the field empty), for columns of
+// unequal length, and for a name that is empty or repeats. A missing value is an empty field; an empty text or list is
+// a quoted empty field "", so that the two are told apart.
 void write_csv(const std::filesystem::path& path, const Table& table);
-// Reads a CSV with a header; column types are told by `like` (same names; extra columns in the file are an error).
+// Reads a CSV with a header. Names and types are told by `like`, whose rows are not looked at; its columns come in any
+// order and are given in that of `like`. Missing and other columns, ragged rows, a bad number and bad quoting are
+// errors (kInput) with file and line. Reads \r\n line ends, too.
 Table read_csv(const std::filesystem::path& path, const Table& like);
-// Throws kEnvironment if built without Arrow.
+
+// Compressed with zstd; every column may be null. Throws as write_csv does, and kEnvironment if built without Arrow.
 void write_parquet(const std::filesystem::path& path, const Table& table);
+// Reads such a file back, by names and types of `like`. Throws kInput as read_csv, kEnvironment if built without Arrow.
+Table read_parquet(const std::filesystem::path& path, const Table& like);
 bool parquet_available();
 
 }  // namespace moescope::io
