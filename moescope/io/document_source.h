@@ -35,8 +35,9 @@ std::unique_ptr<DocumentSource> open_json_source(const SourceContext& context, b
 std::unique_ptr<DocumentSource> open_conllu_source(const SourceContext& context);
 std::unique_ptr<DocumentSource> open_parquet_source(const SourceContext& context);
 
-// `system` (system_corpus.cc).
-std::unique_ptr<DocumentReader> open_system_corpus(const CorpusOptions& options);
+// `system` (system_corpus.cc), with another root for tests.
+std::unique_ptr<DocumentReader> open_system_corpus(const CorpusOptions& options,
+                                                   const std::filesystem::path& root = "/");
 
 // Throws kInput, "PLACE: ...", for a text over the limit.
 void check_document_size(std::size_t n_bytes, const CorpusOptions& options, const std::string& place);

@@ -9,6 +9,8 @@
 //   .json                      an array of objects, or objects behind each other
 //   .parquet                   one document a row
 //   .conllu                    one document a `# newdoc`, or a file without any
+// `system` takes manuals (as plain text), C and C++ headers, Python, Perl, LaTeX, documents, changelogs and licences of
+// the machine's packages, balanced by bytes, files over 1 MB left out; the domain is the kind.
 // A folder stands for all such files in it, in the order of their paths, subfolders and symbolic links to files
 // included.
 #pragma once
@@ -41,7 +43,7 @@ struct CorpusCounts {
   std::int64_t n_replaced_bytes = 0;  // bytes that were not UTF-8
   std::int64_t n_files = 0;           // files opened
   std::int64_t n_bytes = 0;           // UTF-8 bytes of text given out
-  std::int64_t n_other_files = 0;     // files of a folder whose kind is not known, left out
+  std::int64_t n_other_files = 0;     // files of a folder (or of `system`) whose kind is not known, left out
   std::int64_t n_duplicates = 0;      // `system`: files whose bytes were seen before, left out
   std::int64_t n_binary = 0;          // `system`: files that are not text, left out
   std::int64_t n_unreadable = 0;      // `system`: files that cannot be opened, are broken or too large, left out
