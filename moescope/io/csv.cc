@@ -53,7 +53,7 @@ struct Field {
   bool quoted = false;
 };
 
-// The records of a CSV text, one at a time. Views the text.
+// The records of a CSV text, one at a time. Views the text. Errors have no place yet; place() tells it.
 class CsvParser {
  public:
   CsvParser(std::string_view text, std::string path) : rest_(text), path_(std::move(path)) {}
@@ -80,11 +80,11 @@ class CsvParser {
  private:
   Field take_plain() {
     const std::size_t end = std::min(rest_.find_first_of(",\"\n"), rest_.size());
-    if (end < rest_.size() && rest_[end] == '"') throw input_error("a quote inside an unquoted field").at(place());
+    if (end < rest_.size() && rest_[end] == '"') throw input_error("a quote inside an unquoted field");
     std::string_view text = rest_.substr(0, end);
     const bool ends_line = end < rest_.size() && rest_[end] == '\n';
     if (ends_line && text.ends_with('\r')) text.remove_suffix(1);
-    if (text.find('\r') != std::string_view::npos) throw input_error("a lone carriage return").at(place());
+    if (text.find('\r') != std::string_view::npos) throw input_error("a lone carriage return");
     rest_.remove_prefix(end);
     return {std::string(text), false};
   }
@@ -94,7 +94,7 @@ class CsvParser {
     rest_.remove_prefix(1);
     while (true) {
       const std::size_t end = rest_.find('"');
-      if (end == std::string_view::npos) throw input_error("a quoted field does not end").at(place());
+      if (end == std::string_view::npos) throw input_error("a quoted field does not end");
       const std::string_view part = rest_.substr(0, end);
       line_ += std::count(part.begin(), part.end(), '\n');
       field.text += part;
@@ -104,7 +104,7 @@ class CsvParser {
       rest_.remove_prefix(1);
     }
     const bool ends = rest_.empty() || rest_[0] == ',' || rest_[0] == '\n' || rest_.starts_with("\r\n");
-    if (!ends) throw input_error("text behind a quoted field").at(place());
+    if (!ends) throw input_error("text behind a quoted field");
     return field;
   }
 
@@ -213,14 +213,14 @@ Table read_csv(const std::filesystem::path& path, const Table& like) {
   const std::string text = read_all(path, kMaxCsvBytes);
   if (!is_utf8(text)) throw input_error("is not UTF-8 text").at(path.string());
   CsvParser parser(text, path.string());
-  std::vector<Field> record;
-  if (!parser.next(record)) throw input_error("is empty, expected a header").at(path.string());
   Table table = empty_like(like);
   try {
+    std::vector<Field> record;
+    if (!parser.next(record)) throw input_error("is empty, expected a header");
     const std::vector<std::size_t> order = match_header(record, like);
     while (parser.next(record)) append_row(std::move(record), order, table);
   } catch (const Error& error) {
-    throw std::string_view(error.what()).starts_with(path.string()) ? error : error.at(parser.place());
+    throw error.at(parser.place());
   }
   return table;
 }

@@ -52,13 +52,6 @@ std::string repair_surrogates(const std::string& text, std::int64_t& n_replaced_
   return repaired;
 }
 
-// What is wrong, without the parser's prefix and position.
-std::string reason(const json::exception& error) {
-  const std::string message = error.what();
-  const std::size_t colon = message.find(": ");
-  return quote_name(colon == std::string::npos ? message : message.substr(colon + 2));
-}
-
 }  // namespace
 
 json parse_foreign_json(std::string text, std::int64_t& n_replaced_bytes) {
@@ -68,9 +61,9 @@ json parse_foreign_json(std::string text, std::int64_t& n_replaced_bytes) {
   try {
     return json::parse(repair_surrogates(text, n_replaced_bytes));
   } catch (const json::parse_error& error) {
-    throw input_error("not JSON: {} (byte {} of it)", reason(error), error.byte);
+    throw input_error("not JSON: {} (byte {} of it)", json_reason(error), error.byte);
   } catch (const json::exception& error) {
-    throw input_error("not JSON: {}", reason(error));
+    throw input_error("not JSON: {}", json_reason(error));
   }
 }
 

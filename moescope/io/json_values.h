@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,5 +43,8 @@ class JsonValueReader {
 // Parses one JSON text that may hold broken UTF-8 or halves of surrogate pairs (\ud83d alone): each becomes U+FFFD, and
 // its bytes (3 for a half pair) are added to `n_replaced_bytes`. Throws kInput ("not JSON: ...") without a place.
 nlohmann::json parse_foreign_json(std::string text, std::int64_t& n_replaced_bytes);
+
+// What is wrong, without the parser's prefix and position.
+std::string json_reason(const nlohmann::json::exception& error);
 
 }  // namespace moescope::io

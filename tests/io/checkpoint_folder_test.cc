@@ -154,6 +154,8 @@ TEST(ReadJson, NamesFileLineAndColumn) {
   EXPECT_THAT(bad("{\n  \"a\": 1,\n  }\n"), HasSubstr("a.json, line 3, column 3: not JSON"));
   EXPECT_THAT(bad(""), HasSubstr("line 1, column 1: not JSON"));
   EXPECT_THAT(bad("{\"a\": \"\xFF\"}"), HasSubstr("not JSON"));
+  EXPECT_THAT(bad(std::string(100'000, '[')), HasSubstr("nested deeper than 512"));
+  EXPECT_EQ(read_json(folder.write("b.json", "[\"[[\\\"[[\"]")), nlohmann::json::array({"[[\"[["}));
   EXPECT_THAT(error_of([&] { read_json(folder.path() / "absent.json"); }), HasSubstr("absent.json"));
 }
 

@@ -77,7 +77,7 @@ TEST(Csv, RejectsBadFilesByLine) {
   const auto bad = [&](const std::string& text) {
     return error_of([&] { read_csv(folder.write("t.csv", text), like); });
   };
-  EXPECT_THAT(bad(""), HasSubstr("t.csv: is empty"));
+  EXPECT_THAT(bad(""), HasSubstr("t.csv, line 1: is empty"));
   EXPECT_THAT(bad("a,b\n"), HasSubstr("t.csv, line 1: no column \"c\""));
   EXPECT_THAT(bad("a,b,c,d\n"), HasSubstr("unknown or repeated column \"d\""));
   EXPECT_THAT(bad("a,b,c,a\n"), HasSubstr("unknown or repeated column \"a\""));
