@@ -1,8 +1,10 @@
 # moescope_room(NAME DEPS room... LIBS target...): the static library moescope_NAME of every source in moescope/NAME.
 # moescope_tests(NAME ROOMS room...): the GoogleTest program tests_NAME of every *_test.cc in tests/NAME.
 function(moescope_compile_options target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion
-                         -Wno-restrict)  # GCC 12 warns falsely inside std::string (its bug 105329)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -Wno-restrict)  # GCC 12 warns falsely inside std::string (its bug 105329)
+  endif()
   if(MOESCOPE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
@@ -10,6 +12,9 @@ function(moescope_compile_options target)
     target_compile_options(${target} PRIVATE -fsanitize=${MOESCOPE_SANITIZE} -fno-sanitize-recover=all
                            -fno-omit-frame-pointer -g -O1)
     target_link_options(${target} PUBLIC -fsanitize=${MOESCOPE_SANITIZE})
+  endif()
+  if(MOESCOPE_BUILD_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)  # what libFuzzer sees of the coverage
   endif()
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_include_directories(${target} SYSTEM BEFORE PRIVATE ${CMAKE_BINARY_DIR}/include)
