@@ -1,0 +1,271 @@
+#include "moescope/train/train_files.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "moescope/base/error.h"
+#include "moescope/io/checkpoint_folder.h"
+#include "moescope/io/run_directory.h"
+#include "moescope/io/table.h"
+
+namespace moescope::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+io::RealColumn reals(const auto& rows, auto member) {
+  io::RealColumn column;
+  for (const auto& row : rows) column.push_back(row.*member);
+  return column;
+}
+
+io::IntColumn ints(const auto& rows, auto member) {
+  io::IntColumn column;
+  for (const auto& row : rows) column.push_back(row.*member);
+  return column;
+}
+
+io::Table train_table(const std::vector<TrainRow>& rows) {
+  return {{{"step", ints(rows, &TrainRow::step)},
+           {"tokens", ints(rows, &TrainRow::n_tokens)},
+           {"loss", reals(rows, &TrainRow::loss)},
+           {"load_balance", reals(rows, &TrainRow::load_balance)},
+           {"router_z", reals(rows, &TrainRow::router_z)},
+           {"grad_norm", reals(rows, &TrainRow::grad_norm)},
+           {"lr", reals(rows, &TrainRow::lr)},
+           {"tokens_per_s", reals(rows, &TrainRow::tokens_per_s)}}};
+}
+
+io::Table validation_table(const std::vector<ValidationRow>& rows) {
+  return {{{"step", ints(rows, &ValidationRow::step)},
+           {"tokens", ints(rows, &ValidationRow::n_tokens)},
+           {"loss", reals(rows, &ValidationRow::loss)},
+           {"perplexity", reals(rows, &ValidationRow::perplexity)}}};
+}
+
+void write_json(const fs::path& path, const nlohmann::json& json) {
+  io::write_file_atomically(path, json.dump(2) + "\n");
+}
+
+void save_model_folder(const TrainSettings& settings, const Parameters& parameters, const TrainingText& text) {
+  const fs::path out = settings.out;
+  const model::ModelConfig& config = parameters.config();
+  nlohmann::json config_json = model::find_family(config.family).write_config(config);
+  config_json["torch_dtype"] = settings.save_dtype;
+  write_json(out / "config.json", config_json);
+  io::write_file_atomically(out / "tokenizer.json", text.tokenizer_json);
+  nlohmann::json tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                     {"model_max_length", config.n_ctx}};
+  nlohmann::json generation_config = {{"_from_model_config", true}};
+  if (text.eos_id >= 0) {
+    tokenizer_config["eos_token"] = "<|endoftext|>";
+    generation_config["eos_token_id"] = text.eos_id;
+  }
+  write_json(out / "tokenizer_config.json", tokenizer_config);
+  write_json(out / "generation_config.json", generation_config);
+  parameters.save(out / "model.safetensors", compute_dtype(settings.save_dtype));
+}
+
+void save_training_json(const TrainSettings& settings, const Parameters& parameters, const AdamW& optimizer,
+                        const TrainLog& log, const TrainingText& text) {
+  const io::CorpusCounts& counts = text.counts;
+  nlohmann::json json = {
+      {"settings", to_json(settings)},
+      {"steps", optimizer.n_steps()},
+      {"tokens", optimizer.n_steps() * settings.batch_sequences * settings.model.n_ctx},
+      {"seconds", log.seconds},
+      {"machine", {{"processor", processor_name()}, {"threads", at::get_num_threads()}, {"device", settings.device}}},
+      {"n_parameters", parameters.config().n_parameters()},
+      {"n_active_parameters", parameters.config().n_active_parameters()},
+      {"text",
+       {{"documents", counts.n_documents},
+        {"empty", counts.n_empty},
+        {"replaced_bytes", counts.n_replaced_bytes},
+        {"files", counts.n_files},
+        {"bytes", counts.n_bytes},
+        {"bytes_by_domain", text.domain_bytes},
+        {"train_tokens", text.train.size(0)},
+        {"validation_tokens", text.validation.size(0)}}},
+      {"loss_curve", "train_log.csv, validation_log.csv"}};
+  if (!log.validation.empty()) {
+    json["validation"] = {{"step", log.validation.back().step},
+                          {"loss_nats", log.validation.back().loss},
+                          {"perplexity", log.validation.back().perplexity}};
+  }
+  write_json(fs::path(settings.out) / "training.json", json);
+}
+
+// The settings that change the result; the others may differ between the runs of one training.
+nlohmann::json result_settings(const TrainSettings& settings) {
+  nlohmann::json json = to_json(settings);
+  for (const char* key : {"out", "save_every", "validate_every", "max_minutes", "save_dtype", "device"})
+    json.erase(key);
+  return json;
+}
+
+void save_state(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log) {
+  std::vector<at::Tensor> kept;
+  std::vector<std::string> names;
+  const auto keep = [&](const std::string& name, const at::Tensor& value) {
+    names.push_back(name);
+    kept.push_back(value.detach().cpu().contiguous());
+  };
+  for (std::size_t i = 0; i < parameters.all().size(); ++i) {
+    const std::string& name = parameters.all()[i].name;
+    keep("value." + name, parameters.all()[i].value);
+    keep("first." + name, optimizer.first_moments()[i]);
+    keep("second." + name, optimizer.second_moments()[i]);
+  }
+  std::vector<io::TensorToWrite> tensors;
+  for (std::size_t i = 0; i < kept.size(); ++i) tensors.push_back(tensor_to_write(names[i], kept[i]));
+  io::write_safetensors(fs::path(settings.out) / "state" / "state.safetensors", tensors,
+                        {{"step", std::to_string(optimizer.n_steps())},
+                         {"seconds", fmt::format("{:.3f}", log.seconds)},
+                         {"settings", result_settings(settings).dump()}});
+}
+
+// The first key in which two sets of settings differ, for the error.
+std::string first_difference(const nlohmann::json& stored, const nlohmann::json& wanted,
+                             const std::string& prefix = "") {
+  for (const auto& [key, value] : wanted.items()) {
+    if (!stored.contains(key)) return prefix + key;
+    if (value.is_object()) {
+      const std::string inner = first_difference(stored[key], value, prefix + key + ".");
+      if (!inner.empty()) return inner;
+    } else if (stored[key] != value) {
+      return fmt::format("{}{} was {}, is now {}", prefix, key, stored[key].dump(), value.dump());
+    }
+  }
+  return "";
+}
+
+void load_log(const TrainSettings& settings, std::int64_t step, TrainLog& log) {
+  const io::Table train = io::read_csv(fs::path(settings.out) / "train_log.csv", train_table({}));
+  const auto real = [](const io::Table& table, const char* name, std::size_t i) {
+    return std::get<io::RealColumn>(table.at(name).values)[i].value_or(NAN);
+  };
+  const auto whole = [](const io::Table& table, const char* name, std::size_t i) {
+    return std::get<io::IntColumn>(table.at(name).values)[i].value_or(0);
+  };
+  for (std::size_t i = 0; i < train.n_rows() && whole(train, "step", i) <= step; ++i) {
+    log.train.push_back({whole(train, "step", i), whole(train, "tokens", i), real(train, "loss", i),
+                         real(train, "load_balance", i), real(train, "router_z", i), real(train, "grad_norm", i),
+                         real(train, "lr", i), real(train, "tokens_per_s", i)});
+  }
+  const io::Table validation = io::read_csv(fs::path(settings.out) / "validation_log.csv", validation_table({}));
+  for (std::size_t i = 0; i < validation.n_rows() && whole(validation, "step", i) <= step; ++i) {
+    log.validation.push_back({whole(validation, "step", i), whole(validation, "tokens", i), real(validation, "loss", i),
+                              real(validation, "perplexity", i)});
+  }
+}
+
+}  // namespace
+
+at::ScalarType compute_dtype(const std::string& name) {
+  if (name == "float32") return at::kFloat;
+  if (name == "bfloat16") return at::kBFloat16;
+  throw usage_error("dtype '{}' is unknown; use float32 or bfloat16", name);
+}
+
+nlohmann::json to_json(const TrainSettings& s) {
+  return {{"corpora", s.corpora},
+          {"text_field", s.text_field},
+          {"domain_field", s.domain_field},
+          {"out", s.out},
+          {"tokenizer", s.tokenizer},
+          {"vocab_size", s.vocab_size},
+          {"tokenizer_sample_bytes", s.tokenizer_sample_bytes},
+          {"validation_frac", s.validation_frac},
+          {"seed", s.seed},
+          {"n_steps", s.n_steps},
+          {"batch_sequences", s.batch_sequences},
+          {"micro_sequences", s.micro_sequences},
+          {"load_balance_coef", s.load_balance_coef},
+          {"router_z_coef", s.router_z_coef},
+          {"validate_every", s.validate_every},
+          {"validation_sequences", s.validation_sequences},
+          {"save_every", s.save_every},
+          {"max_minutes", s.max_minutes},
+          {"device", s.device},
+          {"dtype", s.dtype},
+          {"save_dtype", s.save_dtype},
+          {"model",
+           {{"d_model", s.model.d_model},
+            {"n_layers", s.model.n_layers},
+            {"n_heads", s.model.n_heads},
+            {"n_experts", s.model.n_experts},
+            {"n_experts_per_token", s.model.n_experts_per_token},
+            {"d_expert", s.model.d_expert},
+            {"n_ctx", s.model.n_ctx},
+            {"rope_theta", s.model.rope_theta},
+            {"renormalize", s.model.renormalize},
+            {"tie_embeddings", s.model.tie_embeddings},
+            {"init_std", s.model.init_std}}},
+          {"optimizer",
+           {{"lr", s.optimizer.lr},
+            {"min_lr_frac", s.optimizer.min_lr_frac},
+            {"warmup_steps", s.optimizer.warmup_steps},
+            {"beta1", s.optimizer.beta1},
+            {"beta2", s.optimizer.beta2},
+            {"eps", s.optimizer.eps},
+            {"weight_decay", s.optimizer.weight_decay},
+            {"max_grad_norm", s.optimizer.max_grad_norm}}}};
+}
+
+void save_all(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log,
+              const TrainingText& text) {
+  const c10::NoGradGuard no_grad;
+  fs::create_directories(fs::path(settings.out) / "state");
+  save_model_folder(settings, parameters, text);
+  io::write_csv(fs::path(settings.out) / "train_log.csv", train_table(log.train));
+  io::write_csv(fs::path(settings.out) / "validation_log.csv", validation_table(log.validation));
+  save_training_json(settings, parameters, optimizer, log, text);
+  save_state(settings, parameters, optimizer, log);
+}
+
+bool load_state(const TrainSettings& settings, Parameters& parameters, AdamW& optimizer, TrainLog& log) {
+  const fs::path path = fs::path(settings.out) / "state" / "state.safetensors";
+  if (!fs::exists(path)) return false;
+  const io::SafetensorsFile file = io::SafetensorsFile::open(path);
+  const auto& metadata = file.metadata();
+  if (!metadata.contains("step") || !metadata.contains("settings") || !metadata.contains("seconds")) {
+    throw input_error("{}: not a training state", path.string());
+  }
+  const std::string difference =
+      first_difference(nlohmann::json::parse(metadata.at("settings")), result_settings(settings));
+  if (!difference.empty()) {
+    throw input_error("{}: a state of other settings: {}", path.string(), difference)
+        .hint("use another --out, or the settings of this state");
+  }
+  const c10::NoGradGuard no_grad;
+  const auto take = [&](const std::string& name, at::Tensor& into) {
+    const io::TensorView& view = file.at(name);
+    if (view.shape != into.sizes().vec()) throw input_error("{}: tensor '{}' is misshapen", path.string(), name);
+    into.copy_(
+        at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, at::TensorOptions().dtype(at::kFloat)));
+  };
+  for (std::size_t i = 0; i < parameters.all().size(); ++i) {
+    const std::string& name = parameters.all()[i].name;
+    take("value." + name, parameters.all()[i].value);
+    take("first." + name, optimizer.first_moments()[i]);
+    take("second." + name, optimizer.second_moments()[i]);
+  }
+  optimizer.set_n_steps(std::stoll(metadata.at("step")));
+  log.seconds = std::stod(metadata.at("seconds"));
+  load_log(settings, optimizer.n_steps(), log);
+  return true;
+}
+
+}  // namespace moescope::train

@@ -1,0 +1,36 @@
+// What a training run leaves on disk: the model folder, its logs, and the state that resuming needs.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "moescope/train/data.h"
+#include "moescope/train/objective.h"
+#include "moescope/train/parameters.h"
+#include "moescope/train/trainer.h"
+
+namespace moescope::train {
+
+struct TrainLog {
+  std::vector<TrainRow> train;
+  std::vector<ValidationRow> validation;
+  double seconds = 0;  // of training, all runs together
+};
+
+// "float32" or "bfloat16"; throws kUsage for others.
+at::ScalarType compute_dtype(const std::string& name);
+
+// Every setting, for training.json and to tell whether a state belongs to these settings.
+nlohmann::json to_json(const TrainSettings& settings);
+
+// Writes the model folder, the logs, training.json and the state; the state comes last and whole.
+void save_all(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log,
+              const TrainingText& text);
+
+// Takes up OUT/state if there is one. Throws kInput if it was made with settings that change the result.
+bool load_state(const TrainSettings& settings, Parameters& parameters, AdamW& optimizer, TrainLog& log);
+
+}  // namespace moescope::train
