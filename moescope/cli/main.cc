@@ -15,7 +15,9 @@ using moescope::Error;
 using moescope::ErrorKind;
 using moescope::cli::CommandEntry;
 
-constexpr std::array<CommandEntry, 0> kCommands = {};
+constexpr std::array kCommands = {
+    CommandEntry{"train", "train a Mixture-of-Experts model that can be analysed", moescope::cli::add_train},
+};
 
 moescope::Console stderr_console() {
   moescope::Console console;

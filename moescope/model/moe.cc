@@ -1,6 +1,7 @@
 #include "moescope/model/moe.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 
 #include "moescope/base/error.h"
 #include "moescope/model/blocks.h"
@@ -115,7 +116,7 @@ ExpertResult run_expert(const ExpertWeights& weights, const at::Tensor& x) {
 at::Tensor mix_experts(const std::vector<ExpertWeights>& experts, const at::Tensor& x, const Routing& routing,
                        LayerObserver* observer) {
   const Dispatch dispatch = dispatch_by_expert(routing.expert_ids, static_cast<std::int64_t>(experts.size()));
-  if (at::GradMode::is_enabled() && (x.requires_grad() || routing.weights.requires_grad())) {
+  if (c10::GradMode::is_enabled() && (x.requires_grad() || routing.weights.requires_grad())) {
     MOESCOPE_ASSERT(observer == nullptr);
     return mix_differentiable(experts, x, routing, dispatch);
   }
