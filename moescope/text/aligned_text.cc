@@ -84,13 +84,35 @@ void AlignedText::change(std::size_t begin, std::size_t end, const std::vector<C
 }
 
 void AlignedText::change_all(const std::vector<ChangedCharacter>& characters, std::size_t n_removed) {
+  change(0, view_.size(), characters, n_removed);
+}
+
+void AlignedText::replace_matches(const std::vector<PatternPart>& parts, std::string_view content) {
+  const bool has_match = std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.is_match; });
+  if (!has_match) return;
   own();
-  // The reference addresses the whole by its original range, and so leaves leading characters without a span alone.
-  std::size_t begin = 0;
-  if (original_size_ > 0) {
-    while (begin < spans_.size() && spans_[begin].begin == spans_[begin].end) ++begin;
+  std::string text;
+  std::vector<Span> spans;
+  spans.reserve(spans_.size());
+  for (const PatternPart& part : parts) {
+    if (part.is_match) {
+      Span here{origin_, origin_};
+      if (part.end > part.begin) {
+        here = spans_[part.end - 1];
+      } else if (!spans.empty()) {
+        here = spans.back();
+      }
+      text += content;
+      spans.insert(spans.end(), content.size(), here);
+    } else {
+      text.append(owned_, part.begin, part.end - part.begin);
+      spans.insert(spans.end(), spans_.begin() + static_cast<std::ptrdiff_t>(part.begin),
+                   spans_.begin() + static_cast<std::ptrdiff_t>(part.end));
+    }
   }
-  change(begin, original_size_ > 0 ? spans_.size() : 0, characters, n_removed);
+  owned_ = std::move(text);
+  spans_ = std::move(spans);
+  view();
 }
 
 void AlignedText::prepend(std::string_view text) {

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "moescope/text/pattern.h"
+
 namespace moescope::text {
 
 // Bytes [begin, end) of the given text.
@@ -41,7 +43,9 @@ class AlignedText {
   AlignedText& operator=(const AlignedText&) = delete;
 
   std::string_view text() const { return view_; }
-  bool is_unchanged() const { return spans_.empty() && !is_changed_; }
+  bool is_unchanged() const { return !is_changed_; }
+  // Where it starts in the given text.
+  std::uint32_t origin() const { return origin_; }
 
   // The given text's bytes that byte `i` of this text comes from: always whole characters.
   Span span(std::size_t i) const;
@@ -51,6 +55,10 @@ class AlignedText {
               std::size_t n_removed);
   // The same for the whole text.
   void change_all(const std::vector<ChangedCharacter>& characters, std::size_t n_removed);
+
+  // Puts `content` in the place of every match. It shares the span of the last character that it replaces, or, for an
+  // empty match, of what stands before it.
+  void replace_matches(const std::vector<PatternPart>& parts, std::string_view content);
 
   // Puts `text` before a non-empty text; it shares the span of the first character.
   void prepend(std::string_view text);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "moescope/base/error.h"
 #include "moescope/text/json_fields.h"
@@ -53,6 +54,134 @@ class ByteLevelPostProcessor : public PostProcessor {
   bool add_prefix_space_, trim_offsets_;
 };
 
+// Special tokens cover nothing: (0, 0).
+void add_special(const std::vector<std::int32_t>& ids, const std::vector<Margins>& margins, DraftEncoding& out) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    out.encoding.ids.push_back(ids[i]);
+    out.encoding.characters.push_back({});
+    out.encoding.bytes.push_back({});
+    out.margins.push_back(margins[i]);
+  }
+}
+
+void add_all(const DraftEncoding& from, DraftEncoding& out) {
+  const auto append = [](const auto& source, auto& target) {
+    target.insert(target.end(), source.begin(), source.end());
+  };
+  append(from.encoding.ids, out.encoding.ids);
+  append(from.encoding.characters, out.encoding.characters);
+  append(from.encoding.bytes, out.encoding.bytes);
+  append(from.margins, out.margins);
+}
+
+// BertProcessing and RobertaProcessing: CLS text SEP. RoBERTa's trims offsets first.
+class ClsSepPostProcessor : public PostProcessor {
+ public:
+  ClsSepPostProcessor(const JsonFields& fields, bool is_roberta)
+      : trim_offsets_(is_roberta && fields.boolean("trim_offsets")),
+        add_prefix_space_(is_roberta && fields.boolean("add_prefix_space")) {
+    read(fields, "cls", cls_, cls_margins_);
+    read(fields, "sep", sep_, sep_margins_);
+  }
+
+  void apply(DraftEncoding& draft, bool add_special_tokens) const override {
+    if (trim_offsets_) trim_offsets(draft, add_prefix_space_);
+    if (!add_special_tokens) return;
+    DraftEncoding out{draft.text, {}, {}};
+    add_special(cls_, cls_margins_, out);
+    add_all(draft, out);
+    add_special(sep_, sep_margins_, out);
+    draft = std::move(out);
+  }
+
+ private:
+  // ["[CLS]", 101]
+  static void read(const JsonFields& fields, const char* key, std::vector<std::int32_t>& ids,
+                   std::vector<Margins>& margins) {
+    const nlohmann::json& pair = fields.array(key);
+    if (pair.size() != 2 || !pair[0].is_string()) {
+      throw input_error("{} is not a piece and its id", fields.place_of(key));
+    }
+    ids = {to_token_id(pair[1], [&] { return fields.place_of(key); })};
+    margins = {margins_of(pair[0].get_ref<const std::string&>())};
+  }
+
+  bool trim_offsets_, add_prefix_space_;
+  std::vector<std::int32_t> cls_, sep_;
+  std::vector<Margins> cls_margins_, sep_margins_;
+};
+
+// Special tokens and the text in the order of the template for single texts (pairs are not encoded here).
+class TemplatePostProcessor : public PostProcessor {
+ public:
+  explicit TemplatePostProcessor(const JsonFields& fields) {
+    const JsonFields special(fields.required("special_tokens"), fields.place_of("special_tokens"));
+    const nlohmann::json& single = fields.array("single");
+    for (std::size_t i = 0; i < single.size(); ++i) {
+      const JsonFields part(single[i], fmt::format("{}.single[{}]", fields.place(), i));
+      if (const auto* sequence = part.optional("Sequence")) {
+        const std::string id = JsonFields(*sequence, part.place_of("Sequence")).string("id");
+        if (id != "A") throw input_error("{} puts sequence '{}' into the template of one", part.place(), id);
+        parts_.emplace_back();
+      } else {
+        const JsonFields token(part.required("SpecialToken"), part.place_of("SpecialToken"));
+        parts_.push_back(read_special(special, token.string("id")));
+      }
+    }
+  }
+
+  void apply(DraftEncoding& draft, bool add_special_tokens) const override {
+    DraftEncoding out{draft.text, {}, {}};
+    for (const Part& part : parts_) {
+      if (part.is_text) {
+        add_all(draft, out);
+      } else if (add_special_tokens) {
+        add_special(part.ids, part.margins, out);
+      }
+    }
+    draft = std::move(out);
+  }
+
+ private:
+  struct Part {
+    bool is_text = true;
+    std::vector<std::int32_t> ids;
+    std::vector<Margins> margins;
+  };
+
+  static Part read_special(const JsonFields& special, const std::string& name) {
+    const JsonFields token(special.required(name.c_str()), special.place_of(name));
+    const nlohmann::json& ids = token.array("ids");
+    const nlohmann::json& tokens = token.array("tokens");
+    if (ids.size() != tokens.size()) throw input_error("{} has not as many ids as tokens", token.place());
+    Part part{false, {}, {}};
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (!tokens[i].is_string()) throw input_error("{}.tokens[{}] is not a string", token.place(), i);
+      part.ids.push_back(to_token_id(ids[i], [&] { return fmt::format("{}.ids[{}]", token.place(), i); }));
+      part.margins.push_back(margins_of(tokens[i].get_ref<const std::string&>()));
+    }
+    return part;
+  }
+
+  std::vector<Part> parts_;
+};
+
+class SequencePostProcessor : public PostProcessor {
+ public:
+  explicit SequencePostProcessor(const JsonFields& fields) {
+    const nlohmann::json& list = fields.array("processors");
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      processors_.push_back(make_post_processor(list[i], fmt::format("{}.processors[{}]", fields.place(), i)));
+    }
+  }
+  void apply(DraftEncoding& draft, bool add_special_tokens) const override {
+    for (const auto& processor : processors_) processor->apply(draft, add_special_tokens);
+  }
+
+ private:
+  std::vector<std::unique_ptr<PostProcessor>> processors_;
+};
+
 }  // namespace
 
 Margins margins_of(std::string_view piece) {
@@ -72,6 +201,10 @@ std::unique_ptr<PostProcessor> make_post_processor(const nlohmann::json& json, c
   const JsonFields fields(json, place);
   const std::string type = fields.string("type");
   if (type == "ByteLevel") return std::make_unique<ByteLevelPostProcessor>(fields);
+  if (type == "BertProcessing") return std::make_unique<ClsSepPostProcessor>(fields, false);
+  if (type == "RobertaProcessing") return std::make_unique<ClsSepPostProcessor>(fields, true);
+  if (type == "TemplateProcessing") return std::make_unique<TemplatePostProcessor>(fields);
+  if (type == "Sequence") return std::make_unique<SequencePostProcessor>(fields);
   throw input_error("{} is of the unknown type '{}'", place, type);
 }
 

@@ -6,15 +6,10 @@
 #include <vector>
 
 #include "moescope/io/utf8.h"
+#include "moescope/text/unicode_tables.h"
 
 namespace moescope::text {
 namespace {
-
-struct CodePointRange {
-  char32_t first, last;
-};
-
-#include "moescope/text/unicode_ranges.inc"
 
 constexpr CodePointRange kSpaceRanges[] = {{0x9, 0xD},       {0x20, 0x20},     {0x85, 0x85},     {0xA0, 0xA0},
                                            {0x1680, 0x1680}, {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F},
@@ -58,6 +53,20 @@ class ClassTable {
   std::vector<std::uint8_t> blocks_;
 };
 
+// The last of the sorted rows that starts at or before `c`, or the end.
+template <typename Row, std::size_t n>
+const Row* last_run_from(const Row (&rows)[n], char32_t c) {
+  const Row* above =
+      std::upper_bound(rows, rows + n, c, [](char32_t value, const Row& row) { return value < row.first; });
+  return above == rows ? rows + n : above - 1;
+}
+
+template <std::size_t n>
+bool is_in(const CodePointRange (&ranges)[n], char32_t c) {
+  const CodePointRange* range = last_run_from(ranges, c);
+  return range != ranges + n && c <= range->last;
+}
+
 }  // namespace
 
 namespace detail {
@@ -75,10 +84,17 @@ CharacterClass wide_class(char32_t c) {
 
 }  // namespace detail
 
-bool is_word_character(char32_t c) {
-  const auto above = std::upper_bound(std::begin(kWordRanges), std::end(kWordRanges), c,
-                                      [](char32_t value, const CodePointRange& range) { return value < range.first; });
-  return above != std::begin(kWordRanges) && c <= std::prev(above)->last;
+bool is_word_character(char32_t c) { return is_in(kWordRanges, c); }
+
+bool is_numeric(char32_t c) { return is_in(kDigitRanges, c); }
+
+bool is_punctuation(char32_t c) { return is_in(kPunctuationRanges, c); }
+
+LowercaseCharacter lowercase(char32_t c) {
+  if (c == U'\u0130') return {U'i', U'\u0307'};
+  const auto run = last_run_from(kLowercaseRuns, c);
+  if (run == std::end(kLowercaseRuns) || c > run->last || (c - run->first) % run->step != 0) return {c, 0};
+  return {static_cast<char32_t>(static_cast<std::int32_t>(c) + run->delta), 0};
 }
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {

@@ -65,4 +65,14 @@ inline bool is_white_space(char32_t c) { return character_class(c) == CharacterC
 // \w of Rust's regular expressions: alphabetic characters, marks, decimal digits, connectors and joiners.
 bool is_word_character(char32_t c);
 
+// What the pre-tokenizers Digits and Punctuation split at.
+bool is_numeric(char32_t c);
+bool is_punctuation(char32_t c);
+
+// Lower case as in Rust: without context, one character or (for U+0130) two; `second` is 0 if there is none.
+struct LowercaseCharacter {
+  char32_t first, second;
+};
+LowercaseCharacter lowercase(char32_t c);
+
 }  // namespace moescope::text
