@@ -151,12 +151,32 @@ std::uint64_t Checkpoint::layer_bytes() const {
   return n_bytes;
 }
 
+namespace {
+
+struct ByteRange {
+  std::size_t begin, end;
+};
+
+ByteRange range_in_file(const io::TensorView& view) {
+  const auto begin = static_cast<std::size_t>(view.bytes.data() - view.file->bytes().data());
+  return {begin, begin + view.bytes.size()};
+}
+
+}  // namespace
+
 void Checkpoint::will_need_layer(std::int64_t layer_idx) const {
   for_each_tensor(specs_, config_, [&](const WeightSpec& spec, std::int64_t layer, std::int64_t expert) {
     if (!spec.per_layer() || layer != layer_idx) return;
     const io::TensorView& view = file_.at(spec.name(layer, expert));
-    const auto begin = static_cast<std::size_t>(view.bytes.data() - view.file->bytes().data());
-    view.file->will_need(begin, begin + view.bytes.size());
+    view.file->will_need(range_in_file(view).begin, range_in_file(view).end);
+  });
+}
+
+void Checkpoint::drop_layer(std::int64_t layer_idx) const {
+  for_each_tensor(specs_, config_, [&](const WeightSpec& spec, std::int64_t layer, std::int64_t expert) {
+    if (!spec.per_layer() || layer != layer_idx) return;
+    const io::TensorView& view = file_.at(spec.name(layer, expert));
+    view.file->drop(range_in_file(view).begin, range_in_file(view).end);
   });
 }
 
