@@ -90,6 +90,10 @@ struct ConlluReader::RawSentence {
 ConlluReader::ConlluReader(const std::filesystem::path& path, std::int64_t max_document_bytes)
     : path_(path), lines_(path, max_document_bytes), max_document_bytes_(max_document_bytes) {}
 
+ConlluReader::~ConlluReader() = default;
+ConlluReader::ConlluReader(ConlluReader&&) noexcept = default;
+ConlluReader& ConlluReader::operator=(ConlluReader&&) noexcept = default;
+
 void ConlluReader::read_comment(std::string_view line, RawSentence& sentence) {
   line = trim(line.substr(1));
   const std::size_t equals = line.find('=');
@@ -231,7 +235,7 @@ void ConlluReader::add(RawSentence&& raw, ConlluDocument& document) const {
 
 std::optional<ConlluDocument> ConlluReader::next() {
   if (!ahead_) {
-    ahead_ = std::make_shared<RawSentence>();
+    ahead_ = std::make_unique<RawSentence>();
     if (!read_sentence(*ahead_)) {
       ahead_.reset();
       return std::nullopt;
@@ -243,7 +247,7 @@ std::optional<ConlluDocument> ConlluReader::next() {
   document.line = ahead_->begin_line;
   do {
     add(std::move(*ahead_), document);
-    ahead_ = std::make_shared<RawSentence>();
+    ahead_ = std::make_unique<RawSentence>();
     if (!read_sentence(*ahead_)) {
       ahead_.reset();
       break;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +48,9 @@ struct ConlluDocument {
 class ConlluReader {
  public:
   explicit ConlluReader(const std::filesystem::path& path, std::int64_t max_document_bytes = 1 << 30);
+  ~ConlluReader();
+  ConlluReader(ConlluReader&&) noexcept;
+  ConlluReader& operator=(ConlluReader&&) noexcept;
 
   std::optional<ConlluDocument> next();
   std::int64_t n_replaced_bytes() const { return n_replaced_bytes_; }  // bytes that were not UTF-8, so far
@@ -62,7 +66,7 @@ class ConlluReader {
   LineReader lines_;
   std::int64_t max_document_bytes_;
   std::int64_t n_replaced_bytes_ = 0;
-  std::shared_ptr<RawSentence> ahead_;  // the first sentence of the next document
+  std::unique_ptr<RawSentence> ahead_;  // the first sentence of the next document
 };
 
 }  // namespace moescope::io

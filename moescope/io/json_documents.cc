@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "moescope/base/error.h"
@@ -9,6 +10,8 @@ namespace moescope::io {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::int64_t kMaxRecordBytes = std::int64_t{1} << 40;
 
 // The value of "a.b.c": the key of that very name, or else the key "b.c" inside the object "a", and so on.
 json* find_field(json& record, const std::string& field) {
@@ -38,7 +41,9 @@ class JsonSource : public DocumentSource {
  public:
   JsonSource(const SourceContext& context, bool one_a_line) : context_(context) {
     // Escapes take up to six bytes a character of text; the text itself is checked when it is known.
-    const std::int64_t max_record_bytes = std::max<std::int64_t>(context.options->max_document_bytes, 1 << 20) * 6;
+    constexpr std::int64_t kBytesACharacter = 6, kLeastRecordBytes = 6 << 20;
+    const std::int64_t limit = std::min(context.options->max_document_bytes, kMaxRecordBytes / kBytesACharacter);
+    const std::int64_t max_record_bytes = std::max(kLeastRecordBytes, limit * kBytesACharacter);
     if (one_a_line) {
       lines_.emplace(context.path, max_record_bytes);
     } else {

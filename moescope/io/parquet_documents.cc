@@ -103,7 +103,9 @@ class ParquetSource : public DocumentSource {
   explicit ParquetSource(const SourceContext& context) : context_(context), place_(context.path.string()) {
     try {
       open();
-    } catch (const parquet::ParquetException& error) {
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {  // of Arrow, or no memory for what a hostile file asks
       throw input_error("cannot read the Parquet file: {}", quote_name(error.what())).at(place_);
     }
   }
@@ -159,7 +161,9 @@ class ParquetSource : public DocumentSource {
     row_ = 0;
     try {
       check(batches_->ReadNext(&batch_), fmt::format("{}, after row {}", place_, n_rows_));
-    } catch (const parquet::ParquetException& error) {
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {  // of Arrow, or no memory for what a hostile file asks
       throw input_error("cannot read the Parquet file: {}", quote_name(error.what())).at(place_);
     }
     return batch_ != nullptr;

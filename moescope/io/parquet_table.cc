@@ -194,7 +194,7 @@ void write_parquet(const std::filesystem::path& path, const Table& table) {
   arrow::Status status;
   try {
     status = parquet::arrow::WriteTable(*arrow_table, arrow::default_memory_pool(), stream, kRowsAGroup, properties);
-  } catch (const parquet::ParquetException& error) {
+  } catch (const std::exception& error) {
     status = arrow::Status::IOError(error.what());
   }
   stream->rethrow_failure();
@@ -208,7 +208,9 @@ Table read_parquet(const std::filesystem::path& path, const Table& like) {
   std::shared_ptr<arrow::Table> arrow_table;
   try {
     arrow_table = read_arrow_table(place);
-  } catch (const parquet::ParquetException& error) {
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // of Arrow, or no memory for what a hostile file asks
     throw input_error("Parquet: {}", quote_name(error.what())).at(place);
   }
   for (const std::string& name : arrow_table->ColumnNames()) {
