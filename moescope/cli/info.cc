@@ -1,0 +1,81 @@
+// moescope info: what a checkpoint is, without running it.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "moescope/base/error.h"
+#include "moescope/base/progress.h"
+#include "moescope/cli/command.h"
+#include "moescope/io/checkpoint_folder.h"
+#include "moescope/model/weights.h"
+#include "moescope/text/tokenizer.h"
+
+namespace moescope::cli {
+namespace {
+
+nlohmann::json describe(const std::string& name, const std::string& revision) {
+  const io::CheckpointFolder folder = io::find_checkpoint(name, revision);
+  const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
+  const model::ModelConfig& config = checkpoint.config();
+  nlohmann::json json = {{"model", name},
+                         {"folder", folder.folder.string()},
+                         {"family", config.family},
+                         {"dtype", at::toString(checkpoint.stored_dtype())},
+                         {"n_layers", config.n_layers},
+                         {"n_experts", config.router.n_experts},
+                         {"n_experts_per_token", config.router.n_experts_per_token},
+                         {"d_model", config.d_model},
+                         {"d_expert", config.d_expert},
+                         {"n_heads", config.attention.n_heads},
+                         {"n_kv_heads", config.attention.n_kv_heads},
+                         {"d_vocab", config.d_vocab},
+                         {"n_ctx", config.n_ctx},
+                         {"n_parameters", config.n_parameters()},
+                         {"n_active_parameters", config.n_active_parameters()},
+                         {"layer_bytes", checkpoint.layer_bytes()},
+                         {"hash", io::checkpoint_hash(folder)}};
+  if (!folder.tokenizer_json.empty()) {
+    json["tokenizer_pieces"] = text::Tokenizer::load(folder.tokenizer_json).vocab_size();
+  }
+  return json;
+}
+
+void print(const nlohmann::json& json) {
+  const auto whole = [&](const char* key) { return with_thousands(json[key].get<std::int64_t>()); };
+  fmt::print("model       {} ({}, {})\n", json["model"].get<std::string>(), json["family"].get<std::string>(),
+             json["dtype"].get<std::string>());
+  fmt::print("folder      {}\n", json["folder"].get<std::string>());
+  fmt::print("layers      {}, each {}\n", whole("n_layers"), format_bytes(json["layer_bytes"].get<std::uint64_t>()));
+  fmt::print("experts     {} a layer, {} a token, {} neurons each\n", whole("n_experts"), whole("n_experts_per_token"),
+             whole("d_expert"));
+  fmt::print("width       {}, {} heads ({} for keys)\n", whole("d_model"), whole("n_heads"), whole("n_kv_heads"));
+  fmt::print("vocabulary  {} rows", whole("d_vocab"));
+  if (json.contains("tokenizer_pieces")) fmt::print(", tokenizer of {} pieces", whole("tokenizer_pieces"));
+  fmt::print("\ncontext     {} tokens\n", whole("n_ctx"));
+  fmt::print("parameters  {}, {} used for a token\n", whole("n_parameters"), whole("n_active_parameters"));
+  fmt::print("hash        {}\n", json["hash"].get<std::string>());
+}
+
+}  // namespace
+
+void add_info(CLI::App& command, const Session&) {
+  struct Flags {
+    std::string model, revision = "main";
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  command.add_option("model", flags->model, "folder of a model, or org/name in the Hugging Face cache")->required();
+  command.add_option("--revision", flags->revision, "branch, tag or commit in the cache")->capture_default_str();
+  command.add_flag("--json", flags->json, "print as JSON");
+  command.footer("Example: moescope info models/tiny-olmoe");
+  command.callback([flags] {
+    const nlohmann::json json = describe(flags->model, flags->revision);
+    if (flags->json) {
+      fmt::print("{}\n", json.dump(2));
+    } else {
+      print(json);
+    }
+  });
+}
+
+}  // namespace moescope::cli
