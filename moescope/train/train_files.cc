@@ -5,7 +5,6 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "moescope/base/error.h"
 #include "moescope/io/checkpoint_folder.h"

@@ -1,16 +1,14 @@
 #include "moescope/train/trainer.h"
 
 #include <c10/core/GradMode.h>
-#include <sys/utsname.h>
 
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "moescope/base/error.h"
+#include "moescope/base/heap.h"
 #include "moescope/base/interrupt.h"
 #include "moescope/train/data.h"
 #include "moescope/train/objective.h"
@@ -176,6 +174,7 @@ class Trainer {
 
 TrainResult train(const TrainSettings& settings, const Console& console) {
   check(settings);
+  keep_freed_memory();
   return Trainer(settings, console).run();
 }
 
