@@ -1,10 +1,10 @@
 #include "moescope/base/heap.h"
 
+#include <limits>  // also says whether this is glibc
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-
-#include <limits>
 
 namespace moescope {
 
