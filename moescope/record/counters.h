@@ -1,0 +1,64 @@
+// Sums by expert and layer: how many tokens, from which domains, chosen with whom, with what weight, and how the
+// expert's neurons and outputs look. Integers and float64, so that waves and batches only change float rounding.
+//
+// Source: specs/specialization.md section 3; OLMoE (arXiv 2409.02060) section 5 for domains.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "moescope/model/moe.h"
+#include "moescope/record/expert_batch.h"
+
+namespace moescope::record {
+
+// Owns its arrays; index of an expert is RecordShape::idx. Not thread-safe.
+class ExpertCounters {
+ public:
+  // domain_of_document: index of each document's domain in [0, n_domains).
+  ExpertCounters(const RecordShape& shape, std::vector<std::int32_t> domain_of_document, std::int64_t n_domains);
+
+  void on_expert(const ExpertBatch& expert);
+  void add_state(StateArrays& arrays) const;
+  void load_state(const io::SafetensorsFile& state);
+  std::uint64_t bytes() const;
+
+  std::int64_t n_domains() const { return n_domains_; }
+  std::vector<std::int64_t> n_tokens;                   // [L * E]
+  std::vector<double> sum_weight, sum_norm, sum_score;  // [L * E]
+  std::vector<std::int64_t> n_active, n_active_01;      // [L * E], neurons over all tokens, see row_kernels.h
+  std::vector<std::int64_t> n_by_domain;                // [L * E * n_domains]
+
+ private:
+  RecordShape shape_;
+  std::vector<std::int32_t> domain_of_document_;
+  std::int64_t n_domains_;
+};
+
+// What the router decided, by layer.
+class RouterStatistics {
+ public:
+  explicit RouterStatistics(const RecordShape& shape);
+
+  void on_routing(std::int64_t layer_idx, const model::Routing& routing);
+  void add_state(StateArrays& arrays) const;
+  void load_state(const io::SafetensorsFile& state);
+  std::uint64_t bytes() const { return coactivation.size() * sizeof(std::int64_t); }
+
+  std::vector<std::int64_t> n_tokens;      // [L]
+  std::vector<double> sum_entropy_bits;    // [L], of the softmax over all experts
+  std::vector<double> sum_margin;          // [L], first minus second probability (the first itself if E is 1)
+  std::vector<std::int64_t> coactivation;  // [L, E, E], symmetric, the diagonal is the expert's n_tokens
+
+ private:
+  RecordShape shape_;
+};
+
+// Mean loss of next-token prediction.
+struct LossSum {
+  std::int64_t n = 0;
+  double sum_nats = 0;
+  void add(const engine::Batch& batch, const at::Tensor& losses);
+};
+
+}  // namespace moescope::record

@@ -1,0 +1,106 @@
+#include "moescope/record/input_tokens.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+namespace moescope::record {
+
+InputTokenCounts::InputTokenCounts(const RecordShape& shape)
+    : shape_(shape), counts_(shape.n_all()), scratch_(static_cast<std::size_t>(shape.d_vocab)) {}
+
+void InputTokenCounts::on_expert(const ExpertBatch& expert) {
+  touched_.clear();
+  for (const std::int64_t row : expert.rows) {
+    const std::int32_t token_id = expert.batch.token_ids[static_cast<std::size_t>(row)];
+    if (scratch_[static_cast<std::size_t>(token_id)]++ == 0) touched_.push_back(token_id);
+  }
+  std::sort(touched_.begin(), touched_.end());
+  // Adds to ids that are known, then merges the new ones in, both in one walk along the two sorted lists.
+  std::vector<TokenCount>& known = counts_[shape_.idx(expert.layer_idx, expert.expert_idx)];
+  const std::size_t n_known = known.size();
+  std::size_t place = 0;
+  for (const std::int32_t token_id : touched_) {
+    const std::int64_t n = std::exchange(scratch_[static_cast<std::size_t>(token_id)], 0);
+    while (place < n_known && known[place].token_id < token_id) ++place;
+    if (place < n_known && known[place].token_id == token_id) {
+      known[place].n += n;
+    } else {
+      known.push_back({token_id, n});
+    }
+  }
+  const auto middle = known.begin() + static_cast<std::ptrdiff_t>(n_known);
+  std::inplace_merge(known.begin(), middle, known.end(),
+                     [](const TokenCount& a, const TokenCount& b) { return a.token_id < b.token_id; });
+}
+
+InputTokenCounts::Flat InputTokenCounts::flatten(std::int64_t first_layer, std::int64_t end_layer) const {
+  Flat flat;
+  for (std::size_t idx = shape_.idx(first_layer, 0); idx < shape_.idx(end_layer, 0); ++idx) {
+    flat.n_of_expert.push_back(static_cast<std::int64_t>(counts_[idx].size()));
+    for (const TokenCount& entry : counts_[idx]) {
+      flat.token_id.push_back(entry.token_id);
+      flat.count.push_back(entry.n);
+    }
+  }
+  return flat;
+}
+
+void InputTokenCounts::add_state(const Flat& storage, StateArrays& arrays) {
+  const auto add = [&](const char* name, const auto& values) {
+    arrays.push_back(io::tensor_to_write(name, {static_cast<std::int64_t>(values.size())}, values));
+  };
+  add("input_tokens.n_of_expert", storage.n_of_expert);
+  add("input_tokens.token_id", storage.token_id);
+  add("input_tokens.count", storage.count);
+}
+
+void InputTokenCounts::load_state(const io::SafetensorsFile& state) {
+  std::vector<std::int64_t> n_of_expert(shape_.n_all());
+  load_array(state, "input_tokens.n_of_expert", n_of_expert);
+  const auto token_id = state.at("input_tokens.token_id").to_vector<std::int32_t>();
+  const auto count = state.at("input_tokens.count").to_vector<std::int64_t>();
+  std::size_t place = 0;
+  for (std::size_t idx = 0; idx < counts_.size(); ++idx) {
+    const auto n = static_cast<std::size_t>(n_of_expert[idx]);
+    if (n > token_id.size() - place || token_id.size() != count.size()) {
+      throw input_error("{}: input-token lists do not fit together", state.path().string());
+    }
+    counts_[idx].clear();
+    for (std::size_t i = 0; i < n; ++i, ++place) counts_[idx].push_back({token_id[place], count[place]});
+  }
+}
+
+std::uint64_t InputTokenCounts::estimate_bytes(const RecordShape& shape, std::int64_t n_tokens) {
+  constexpr double kHeapsFactor = 44, kVectorSlack = 1.5;
+  const auto per_expert =
+      static_cast<double>(n_tokens * shape.n_experts_per_token) / static_cast<double>(shape.n_experts);
+  const double n_distinct =
+      std::min({static_cast<double>(shape.d_vocab), kHeapsFactor * std::sqrt(per_expert), per_expert});
+  return static_cast<std::uint64_t>(kVectorSlack * n_distinct *
+                                    static_cast<double>(sizeof(TokenCount) * shape.n_all()));
+}
+
+void InputTokenCounts::write(const std::filesystem::path& path) const {
+  std::vector<Flat> layers;
+  std::vector<std::vector<std::int32_t>> experts;
+  for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
+    layers.push_back(flatten(layer, layer + 1));
+    std::vector<std::int32_t>& expert = experts.emplace_back();
+    for (std::size_t e = 0; e < layers.back().n_of_expert.size(); ++e) {
+      expert.insert(expert.end(), static_cast<std::size_t>(layers.back().n_of_expert[e]), static_cast<std::int32_t>(e));
+    }
+  }
+  StateArrays arrays;
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    const std::string prefix = fmt::format("layers.{}.", layer);
+    const auto n = static_cast<std::int64_t>(experts[layer].size());
+    arrays.push_back(io::tensor_to_write(prefix + "expert", {n}, experts[layer]));
+    arrays.push_back(io::tensor_to_write(prefix + "token_id", {n}, layers[layer].token_id));
+    arrays.push_back(io::tensor_to_write(prefix + "count", {n}, layers[layer].count));
+  }
+  io::write_safetensors(path, arrays);
+}
+
+}  // namespace moescope::record

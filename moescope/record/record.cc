@@ -1,0 +1,255 @@
+#include "moescope/record/record.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "moescope/base/error.h"
+#include "moescope/base/hash.h"
+#include "moescope/base/interrupt.h"
+#include "moescope/engine/device.h"
+#include "moescope/engine/engine.h"
+#include "moescope/engine/memory.h"
+#include "moescope/io/checkpoint_folder.h"
+#include "moescope/io/run_directory.h"
+#include "moescope/record/lens.h"
+#include "moescope/record/recorder.h"
+#include "moescope/record/resume.h"
+#include "moescope/record/run_json.h"
+#include "moescope/record/tables.h"
+#include "moescope/text/windows.h"
+
+namespace moescope::record {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kGoesOn = "state saved; the same command goes on";
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+void check(const RecordOptions& options) {
+  const auto at_least = [](const char* name, std::int64_t value, std::int64_t least) {
+    if (value < least) throw usage_error("{} is {}, expected at least {}", name, value, least);
+  };
+  at_least("--tokens", options.n_tokens, 0);
+  at_least("--window", options.window, 1);
+  at_least("--context", options.context, 1);
+  at_least("--evidence", options.n_strongest, 1);
+  at_least("--evidence-per-decile", options.n_per_decile, 0);
+  at_least("--evidence-reservoir", options.n_reservoir, options.n_per_decile * kDeciles);
+  at_least("--trace-tokens", options.n_trace_tokens, 0);
+  at_least("--wave-tokens", options.max_wave_tokens, 0);
+  at_least("--threads", options.n_threads, 0);
+  if (options.window > options.context) {
+    throw usage_error("--window {} is longer than --context {}", options.window, options.context);
+  }
+  if (options.out.empty()) throw usage_error("no run directory given").hint("--out DIR");
+}
+
+text::Tokenizer load_tokenizer(const io::CheckpointFolder& folder, const model::ModelConfig& config) {
+  if (folder.tokenizer_json.empty()) throw input_error("{}: no tokenizer.json", folder.folder.string());
+  text::Tokenizer tokenizer = text::Tokenizer::load(folder.tokenizer_json);
+  if (tokenizer.vocab_size() > config.d_vocab) {
+    throw input_error("{}: {} pieces, but the model's embedding has {} rows", folder.tokenizer_json.string(),
+                      tokenizer.vocab_size(), config.d_vocab)
+        .hint("this tokenizer belongs to another model");
+  }
+  return tokenizer;
+}
+
+text::TokenCorpus load_corpus(const RecordOptions& options, const text::Tokenizer& tokenizer,
+                              const model::ModelConfig& config, const Console& console) {
+  text::CorpusWindowOptions windows;
+  windows.n_tokens = options.n_tokens;
+  windows.window = options.window;
+  windows.context = std::min(options.context, config.n_ctx);
+  windows.n_text_tokens = options.n_trace_tokens;
+  windows.seed = options.seed;
+  windows.shuffle = options.shuffle;
+  windows.n_threads = options.n_threads;
+  if (windows.context < windows.window) {
+    throw input_error("--window {} is longer than the model's context of {}", options.window, config.n_ctx);
+  }
+  const std::unique_ptr<io::DocumentReader> reader = io::open_corpus(options.corpus, options.corpus_options);
+  return text::tokenize_corpus(*reader, tokenizer, windows, console);
+}
+
+// Saves between waves, as often as max_save_frac allows, and always before it lets an interrupt through.
+class Saver {
+ public:
+  Saver(const ResumeFolder& folder, Recorder& recorder, const nlohmann::json& identity, Standing standing,
+        std::int64_t n_sequences, const RecordOptions& options)
+      : folder_(folder),
+        recorder_(recorder),
+        identity_(identity),
+        standing_(standing),
+        n_sequences_(n_sequences),
+        before_s_(standing.seconds),
+        options_(options) {}
+
+  engine::Engine::Hooks hooks() {
+    return {[this](std::int64_t next) { wave_end(next); }, [this] { between_batches(); }};
+  }
+
+  // Where the recording stands, after the last wave.
+  const Standing& standing() const { return standing_; }
+
+ private:
+  void wave_end(std::int64_t next_sequence) {
+    standing_.next_sequence = next_sequence;
+    ++standing_.n_waves;
+    options_.wave_done(standing_.n_waves);
+    standing_.seconds = before_s_ + seconds_since(start_) - saving_s_;
+    const bool affordable = saving_s_ + last_save_s_ <= options_.max_save_frac * seconds_since(start_);
+    // The last state is always saved: what follows the pass can be interrupted, too.
+    if (affordable || interrupted() != 0 || next_sequence == n_sequences_) {
+      const Clock::time_point begin = Clock::now();
+      folder_.save(recorder_, identity_, standing_);
+      last_save_s_ = seconds_since(begin);
+      saving_s_ += last_save_s_;
+      is_saved_ = true;
+    } else {
+      is_saved_ = false;
+    }
+    throw_if_interrupted(kGoesOn);
+  }
+
+  // Within a wave, sums hold part of it: it may be abandoned only if the state before it is on disk.
+  void between_batches() {
+    if (is_saved_) throw_if_interrupted(kGoesOn);
+  }
+
+  const ResumeFolder& folder_;
+  Recorder& recorder_;
+  const nlohmann::json& identity_;
+  Standing standing_;
+  std::int64_t n_sequences_;
+  double before_s_;
+  const RecordOptions& options_;
+  Clock::time_point start_ = Clock::now();
+  double saving_s_ = 0, last_save_s_ = 0;
+  bool is_saved_ = true;  // the state of the last wave's end, or there is nothing to lose
+};
+
+// Everything but the pass itself: result files in an order that leaves run.json, which says "complete", to the end.
+void write_results(const RunFacts& facts, Recorder& recorder, const text::Tokenizer& tokenizer, at::Device device,
+                   at::ScalarType dtype, const Console& console) {
+  const RecordOptions& options = facts.options;
+  const std::vector<std::string> pieces = vocabulary(tokenizer, facts.checkpoint.config().d_vocab);
+  const std::vector<KeptWindow> windows = recorder.evidence().kept();
+  const model::EmbeddingWeights embeddings = facts.checkpoint.embeddings(dtype, device);
+  const std::vector<std::int32_t> promoted = promote(windows, embeddings, {options.lens_final_norm, device}, console);
+  console.status("writing tables");
+  write_evidence(options.out, windows, promoted, facts.corpus, pieces);
+  recorder.trace().assemble(options.out / "trace.safetensors", facts.corpus);
+  recorder.input_tokens().write(options.out / "input_tokens.safetensors");
+  write_coactivation(options.out, recorder);
+  write_counter_tables(options.out, recorder, options.n_strongest);
+  write_documents(options.out, facts.corpus, recorder.domains(), facts.n_traced);
+  write_vocabulary(options.out, pieces);
+  console.status("");
+}
+
+RecordSummary summarize(const RecordOptions& options, nlohmann::json run) {
+  RecordSummary summary;
+  summary.out = options.out;
+  summary.n_never = run.value("n_experts_never", std::int64_t{0});
+  summary.n_rare = run.value("n_experts_rare", std::int64_t{0});
+  summary.run = std::move(run);
+  return summary;
+}
+
+}  // namespace
+
+RecordSummary record(const RecordOptions& options, const Console& console) {
+  check(options);
+  if (options.n_threads > 0) at::set_num_threads(options.n_threads);
+  const at::Device device = engine::parse_device(options.device);
+  const io::CheckpointFolder folder = io::find_checkpoint(options.model);
+  const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
+  const at::ScalarType dtype = engine::choose_dtype(options.dtype, checkpoint.stored_dtype(), device);
+  const text::Tokenizer tokenizer = load_tokenizer(folder, checkpoint.config());
+  io::create_run_directory(options.out);
+  const text::TokenCorpus corpus = load_corpus(options, tokenizer, checkpoint.config(), console);
+  console.status("hashing the model");
+  const RunHashes hashes = {io::checkpoint_hash(folder), content_hash(io::read_file(folder.tokenizer_json))};
+  console.status("");
+
+  const std::int64_t n_traced = std::min(options.n_trace_tokens, static_cast<std::int64_t>(corpus.token_ids.size()));
+  const RunFacts facts{options, checkpoint, corpus, hashes, engine::dtype_word(dtype), n_traced};
+  const nlohmann::json identity = identity_json(facts);
+  if (fs::exists(options.out / "run.json")) {
+    nlohmann::json run = io::read_run_json(options.out);
+    require_same_run(run.value("identity", nlohmann::json::object()), identity, options.out);
+    console.line(fmt::format("{}: the recording is complete, nothing to run", options.out.string()));
+    RecordSummary summary = summarize(options, std::move(run));
+    summary.already_complete = true;
+    return summary;
+  }
+  const ResumeFolder resume(options.out);
+  if (resume.has_state()) resume.check_identity(identity);
+  resume.create();
+  fs::remove(options.out / "DONE");
+
+  RecorderOptions recorder_options;
+  recorder_options.evidence = {options.n_strongest, options.n_reservoir, options.n_per_decile, options.window,
+                               options.seed};
+  recorder_options.n_traced = n_traced;
+  recorder_options.loss = options.loss;
+  recorder_options.dtype = dtype;
+  Recorder recorder(checkpoint.config(), corpus, recorder_options, resume.path());
+  Standing standing;
+  const bool resumed = resume.has_state();
+  if (resumed) {
+    standing = resume.load(recorder, identity);
+    console.line(fmt::format("{}: going on after wave {}", options.out.string(), standing.n_waves));
+  }
+  engine::Engine engine(checkpoint, corpus,
+                        {device, dtype, options.memory_bytes, options.max_wave_tokens, options.max_batch_tokens},
+                        {&recorder});
+  Saver saver(resume, recorder, identity, standing, static_cast<std::int64_t>(corpus.sequences.size()), options);
+  engine.run(standing.next_sequence, saver.hooks(), console);
+  write_results(facts, recorder, tokenizer, device, dtype, console);
+  const nlohmann::json run = run_json(facts, recorder, engine.plan(), engine.budget_bytes(), saver.standing());
+  io::write_file_atomically(options.out / "run.json", run.dump(2) + "\n");
+  resume.remove();
+  RecordSummary summary = summarize(options, run);
+  summary.resumed = resumed;
+  return summary;
+}
+
+std::string describe(const RecordSummary& summary) {
+  const nlohmann::json& run = summary.run;
+  const nlohmann::json& corpus = run.at("corpus");
+  std::string text = fmt::format("{}: {} tokens of {} documents through {} layers of {} experts\n",
+                                 summary.out.string(), with_thousands(corpus.at("n_tokens_run").get<std::int64_t>()),
+                                 with_thousands(corpus.at("n_documents").get<std::int64_t>()),
+                                 run.at("model").at("n_layers").get<std::int64_t>(),
+                                 run.at("model").at("n_experts").get<std::int64_t>());
+  if (run.at("tokens_per_s").is_number()) {
+    text += fmt::format("{} tokens/s, {}", with_thousands(std::llround(run.at("tokens_per_s").get<double>())),
+                        format_duration(run.at("seconds").get<double>()));
+  }
+  const nlohmann::json& memory = run.at("memory");
+  if (memory.at("peak_bytes").is_number()) {
+    text += fmt::format(", peak memory {} of {}", format_bytes(memory.at("peak_bytes").get<std::uint64_t>()),
+                        format_bytes(memory.at("budget_bytes").get<std::uint64_t>()));
+  }
+  text += "\n";
+  if (run.at("loss").at("mean_nats").is_number()) {
+    text += fmt::format("loss {:.4f} nats, perplexity {:.2f}\n", run.at("loss").at("mean_nats").get<double>(),
+                        run.at("loss").at("perplexity").get<double>());
+  }
+  for (const nlohmann::json& item : run.at("skipped")) {
+    const std::string n = item.at("n").is_number() ? with_thousands(item.at("n").get<std::int64_t>()) + " " : "";
+    text +=
+        fmt::format("left out: {}{} ({})\n", n, item.at("what").get<std::string>(), item.at("why").get<std::string>());
+  }
+  return text;
+}
+
+}  // namespace moescope::record

@@ -1,0 +1,63 @@
+// `moescope record`: one pass of a corpus through a model, everything the analyses need into a run directory.
+//
+// Resumable: state is saved between waves in RUN/state; the same call on the same directory goes on where the last
+// saved wave ended, and a finished recording is left as it is. A directory of another run is never touched.
+// Contract of the files: docs/run-directory.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "moescope/base/progress.h"
+#include "moescope/io/documents.h"
+
+namespace moescope::record {
+
+struct RecordOptions {
+  std::string model;          // folder, or org/name in the Hugging Face cache
+  std::string corpus;         // path, or "system"
+  std::filesystem::path out;  // run directory
+  io::CorpusOptions corpus_options;
+
+  std::int64_t n_tokens = 2'000'000;      // of the corpus; 0: all
+  std::int64_t context = 256;             // tokens the model sees together; lowered to the model's own limit
+  std::int64_t window = 32;               // tokens of an evidence window
+  std::int64_t n_strongest = 40;          // strongest windows kept for an expert
+  std::int64_t n_reservoir = 100;         // windows sampled for an expert, to tell the deciles of strength
+  std::int64_t n_per_decile = 4;          // of them kept
+  std::int64_t n_trace_tokens = 300'000;  // first tokens of the run whose routing is written
+  bool lens_final_norm = false;           // promoted tokens through the final norm's scale
+  bool loss = true;                       // mean next-token loss (costs the unembedding for every token)
+  bool shuffle = true;                    // documents in a seeded random order
+  std::uint64_t seed = 1;
+
+  std::string device = "cpu";                                                 // cpu, cuda, cuda:INDEX
+  std::string dtype = "auto";                                                 // auto, float32, bfloat16
+  std::uint64_t memory_bytes = 0;                                             // 0: half of what is free
+  std::int64_t max_wave_tokens = 0;                                           // 0: from the memory budget
+  std::int64_t max_batch_tokens = 0;                                          // 0: from the memory budget
+  int n_threads = 0;                                                          // 0: all
+  std::function<void(std::int64_t n_waves)> wave_done = [](std::int64_t) {};  // called behind each wave
+  double max_save_frac = 0.1;  // of the time spent on saving state: waves go unsaved while it would be more
+};
+
+struct RecordSummary {
+  std::filesystem::path out;
+  bool already_complete = false;  // nothing was run
+  bool resumed = false;
+  nlohmann::json run;                    // run.json
+  std::int64_t n_never = 0, n_rare = 0;  // experts without tokens, with few windows
+};
+
+// Throws kInput (model, corpus, settings, a directory of another run), kEnvironment (disk, device), kInterrupted (state
+// saved).
+RecordSummary record(const RecordOptions& options, const Console& console);
+
+// Lines for people: what was run, how fast, what was skipped.
+std::string describe(const RecordSummary& summary);
+
+}  // namespace moescope::record

@@ -1,0 +1,67 @@
+#include "moescope/record/resume.h"
+
+#include "moescope/base/error.h"
+#include "moescope/io/safetensors.h"
+
+namespace moescope::record {
+namespace {
+
+nlohmann::json stored_identity(const io::SafetensorsFile& state) {
+  const auto it = state.metadata().find("identity");
+  const nlohmann::json identity =
+      it == state.metadata().end() ? nlohmann::json() : nlohmann::json::parse(it->second, nullptr, false);
+  if (!identity.is_object()) throw input_error("{}: not a saved state of a recording", state.path().string());
+  return identity;
+}
+
+}  // namespace
+
+void require_same_run(const nlohmann::json& found, const nlohmann::json& asked, const std::filesystem::path& folder) {
+  for (const auto& [key, value] : asked.items()) {
+    const nlohmann::json other = found.is_object() && found.contains(key) ? found.at(key) : nlohmann::json();
+    if (other == value) continue;
+    throw input_error("{} holds another run: its {} is {}, that of this one is {}", folder.string(), key, other.dump(),
+                      value.dump())
+        .hint("choose another --out, or remove the folder");
+  }
+}
+
+bool ResumeFolder::has_state() const { return std::filesystem::exists(state_file()); }
+
+void ResumeFolder::create() const {
+  std::error_code failed;
+  std::filesystem::create_directories(folder_, failed);
+  if (failed) throw environment_error("cannot create {}: {}", folder_.string(), failed.message());
+}
+
+void ResumeFolder::save(Recorder& recorder, const nlohmann::json& identity, const Standing& standing) const {
+  const nlohmann::json place = {
+      {"next_sequence", standing.next_sequence}, {"n_waves", standing.n_waves}, {"seconds", standing.seconds}};
+  recorder.save(state_file(), {{"identity", identity.dump()}, {"standing", place.dump()}});
+}
+
+void ResumeFolder::check_identity(const nlohmann::json& identity) const {
+  require_same_run(stored_identity(io::SafetensorsFile::open(state_file())), identity, folder_.parent_path());
+}
+
+Standing ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) const {
+  const io::SafetensorsFile state = io::SafetensorsFile::open(state_file());
+  require_same_run(stored_identity(state), identity, folder_.parent_path());
+  const auto it = state.metadata().find("standing");
+  const nlohmann::json place =
+      it == state.metadata().end() ? nlohmann::json() : nlohmann::json::parse(it->second, nullptr, false);
+  if (!place.is_object() || !place.contains("next_sequence") || !place.contains("n_waves") ||
+      !place.contains("seconds")) {
+    throw input_error("{}: does not say where the recording stands", state.path().string());
+  }
+  recorder.load(state);
+  return {place.at("next_sequence").get<std::int64_t>(), place.at("n_waves").get<std::int64_t>(),
+          place.at("seconds").get<double>()};
+}
+
+void ResumeFolder::remove() const {
+  std::error_code ignored;  // a state that stays behind is harmless: run.json says that the run is complete
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+}  // namespace moescope::record

@@ -1,0 +1,42 @@
+// The saved state of a recording between two waves: which run it is, where it stands, what was summed so far.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "moescope/record/recorder.h"
+
+namespace moescope::record {
+
+// Where a recording stands.
+struct Standing {
+  std::int64_t next_sequence = 0;
+  std::int64_t n_waves = 0;
+  double seconds = 0;  // of running, over all sittings
+};
+
+// RUN/resume: state.safetensors and the trace. Not thread-safe.
+class ResumeFolder {
+ public:
+  explicit ResumeFolder(const std::filesystem::path& run_dir) : folder_(run_dir / "resume") {}
+
+  const std::filesystem::path& path() const { return folder_; }
+  bool has_state() const;
+  void create() const;
+  // Everything is in one file, so that a kill leaves the state before or the state after.
+  void save(Recorder& recorder, const nlohmann::json& identity, const Standing& standing) const;
+  // Throws kInput if the state is that of another run.
+  Standing load(Recorder& recorder, const nlohmann::json& identity) const;
+  void check_identity(const nlohmann::json& identity) const;
+  void remove() const;
+
+ private:
+  std::filesystem::path state_file() const { return folder_ / "state.safetensors"; }
+  std::filesystem::path folder_;
+};
+
+// Throws kInput naming the first setting or hash in which two runs differ; `folder` is the run directory.
+void require_same_run(const nlohmann::json& found, const nlohmann::json& asked, const std::filesystem::path& folder);
+
+}  // namespace moescope::record

@@ -1,0 +1,167 @@
+#include "moescope/record/run_json.h"
+
+#include <cmath>
+
+#include "moescope/engine/device.h"
+#include "moescope/engine/memory.h"
+#include "moescope/io/run_directory.h"
+#include "moescope/record/lens.h"
+#include "moescope/record/tables.h"
+
+namespace moescope::record {
+namespace {
+
+using nlohmann::json;
+
+json model_json(const RunFacts& facts) {
+  const model::ModelConfig& config = facts.checkpoint.config();
+  return {{"name", facts.options.model},
+          {"family", config.family},
+          {"n_layers", config.n_layers},
+          {"n_experts", config.router.n_experts},
+          {"n_experts_per_token", config.router.n_experts_per_token},
+          {"d_model", config.d_model},
+          {"d_expert", config.d_expert},
+          {"d_vocab", config.d_vocab},
+          {"n_parameters", config.n_parameters()},
+          {"n_active_parameters", config.n_active_parameters()},
+          {"dtype", engine::dtype_word(facts.checkpoint.stored_dtype())},
+          {"hash", facts.hashes.model}};
+}
+
+json corpus_json(const RunFacts& facts) {
+  const text::TokenCorpus& corpus = facts.corpus;
+  json files = json::array();
+  for (const auto& file : corpus.files) files.push_back(file.string());
+  const auto n_run = static_cast<std::int64_t>(corpus.token_ids.size());
+  return {{"name", facts.options.corpus},
+          {"hash", corpus.hash},
+          {"files", files},
+          {"complete", corpus.complete},
+          {"n_documents", corpus.documents.size()},
+          {"n_empty", corpus.counts.n_empty},
+          {"n_replaced_bytes", corpus.counts.n_replaced_bytes},
+          {"n_bytes", corpus.counts.n_bytes},
+          {"n_tokens_available", n_run + corpus.n_tokens_cut},
+          {"n_tokens_run", n_run}};
+}
+
+json skipped_json(const RunFacts& facts, const RareExperts& rare, std::int64_t n_windows_wanted) {
+  json skipped = json::array();
+  const auto add = [&](const char* what, std::int64_t n, const std::string& why) {
+    if (n > 0) skipped.push_back({{"what", what}, {"n", n}, {"why", why}});
+  };
+  const text::TokenCorpus& corpus = facts.corpus;
+  add("documents", corpus.counts.n_empty, "without text");
+  add("documents", corpus.n_documents_without_tokens, "their text has no token");
+  add("documents", corpus.n_documents_not_run, "read, but behind the last token asked for");
+  add("tokens", corpus.n_tokens_cut, "of the last document that was run, behind the last token asked for");
+  add("bytes", corpus.counts.n_replaced_bytes, "not UTF-8, replaced by U+FFFD");
+  add("experts", rare.n_never, "no token reached them");
+  add("experts", rare.n_rare, fmt::format("fewer than {} windows: kept with what they have", n_windows_wanted));
+  if (!corpus.complete) {
+    skipped.push_back(
+        {{"what", "rest of the corpus"}, {"n", nullptr}, {"why", "not read: tokens asked for were reached"}});
+  }
+  return skipped;
+}
+
+json memory_json(const engine::MemoryPlan& plan, std::uint64_t budget_bytes) {
+  json memory = {{"budget_bytes", budget_bytes},
+                 {"planned_bytes", plan.total_bytes()},
+                 {"plan",
+                  {{"before_run_bytes", plan.resident_bytes},
+                   {"weight_bytes", plan.weight_bytes},
+                   {"wave_bytes", plan.wave_bytes},
+                   {"batch_bytes", plan.batch_bytes},
+                   {"tap_bytes", plan.tap_bytes},
+                   {"wave_tokens", plan.wave_tokens},
+                   {"batch_tokens", plan.batch_tokens},
+                   {"keep_layers", plan.keep_layers}}}};
+  if (const auto peak = engine::peak_resident_bytes()) {
+    memory["peak_bytes"] = *peak;
+  } else {
+    memory["peak_bytes"] = nullptr;
+  }
+  return memory;
+}
+
+json loss_json(const LossSum& loss) {
+  if (loss.n == 0) return {{"mean_nats", nullptr}, {"perplexity", nullptr}, {"n", 0}};
+  const double mean = loss.sum_nats / static_cast<double>(loss.n);
+  return {{"mean_nats", mean}, {"perplexity", std::exp(mean)}, {"n", loss.n}};
+}
+
+}  // namespace
+
+json settings_json(const RunFacts& facts) {
+  const RecordOptions& options = facts.options;
+  return {{"model", options.model},
+          {"corpus", options.corpus},
+          {"out", options.out.string()},
+          {"text_field", options.corpus_options.text_field},
+          {"domain_field", options.corpus_options.domain_field},
+          {"max_document_bytes", options.corpus_options.max_document_bytes},
+          {"system_max_bytes", options.corpus_options.system_max_bytes},
+          {"tokens", options.n_tokens},
+          {"context", facts.corpus.context},
+          {"window", options.window},
+          {"evidence", options.n_strongest},
+          {"evidence_reservoir", options.n_reservoir},
+          {"evidence_per_decile", options.n_per_decile},
+          {"trace_tokens", options.n_trace_tokens},
+          {"lens_final_norm", options.lens_final_norm},
+          {"loss", options.loss},
+          {"shuffle", options.shuffle},
+          {"seed", options.seed},
+          {"device", options.device},
+          {"dtype", facts.dtype},
+          {"dtype_asked", options.dtype},
+          {"memory_bytes", options.memory_bytes},
+          {"wave_tokens", options.max_wave_tokens},
+          {"threads", options.n_threads}};
+}
+
+json identity_json(const RunFacts& facts) {
+  json identity = settings_json(facts);
+  for (const char* key :
+       {"out", "memory_bytes", "wave_tokens", "threads", "model", "corpus", "device", "dtype_asked"}) {
+    identity.erase(key);  // other names of the same, or without influence on results
+  }
+  identity["model hash"] = facts.hashes.model;
+  identity["tokenizer hash"] = facts.hashes.tokenizer;
+  identity["corpus hash"] = facts.corpus.hash;
+  return identity;
+}
+
+json run_json(const RunFacts& facts, const Recorder& recorder, const engine::MemoryPlan& plan,
+              std::uint64_t budget_bytes, const Standing& standing) {
+  const RecordOptions& options = facts.options;
+  const auto n_run = static_cast<double>(facts.corpus.token_ids.size());
+  const RareExperts rare = count_rare(recorder, options.n_strongest);
+  return {{"schema", io::kRunSchemaVersion},
+          {"tool_version", MOESCOPE_VERSION},
+          {"command", "record"},
+          {"settings", settings_json(facts)},
+          {"identity", identity_json(facts)},
+          {"model", model_json(facts)},
+          {"tokenizer", {{"hash", facts.hashes.tokenizer}}},
+          {"corpus", corpus_json(facts)},
+          {"device", options.device},
+          {"dtype", facts.dtype},
+          {"seed", options.seed},
+          {"window", facts.corpus.window},
+          {"context", facts.corpus.context},
+          {"n_traced", facts.n_traced},
+          {"n_windows", facts.corpus.n_windows},
+          {"n_experts_never", rare.n_never},
+          {"n_experts_rare", rare.n_rare},
+          {"waves", {{"n", standing.n_waves}, {"tokens", plan.wave_tokens}}},
+          {"memory", memory_json(plan, budget_bytes)},
+          {"seconds", standing.seconds},
+          {"tokens_per_s", standing.seconds > 0 ? json(n_run / standing.seconds) : json()},
+          {"loss", loss_json(recorder.loss())},
+          {"skipped", skipped_json(facts, rare, options.n_strongest)}};
+}
+
+}  // namespace moescope::record
