@@ -16,6 +16,13 @@ using moescope::ErrorKind;
 using moescope::cli::CommandEntry;
 
 constexpr std::array kCommands = {
+    CommandEntry{"analyze", "record, label and report in one go: what every expert does", moescope::cli::add_analyze},
+    CommandEntry{"info", "what a checkpoint is", moescope::cli::add_info},
+    CommandEntry{"generate", "text from a model", moescope::cli::add_generate},
+    CommandEntry{"trace", "all that the taps see for one input, as safetensors", moescope::cli::add_trace},
+    CommandEntry{"record", "one pass over a corpus: statistics, evidence, routing trace", moescope::cli::add_record},
+    CommandEntry{"label", "a scored rule in words for every expert of a recorded run", moescope::cli::add_label},
+    CommandEntry{"report", "one HTML page from a run directory", moescope::cli::add_report},
     CommandEntry{"train", "train a Mixture-of-Experts model that can be analysed", moescope::cli::add_train},
 };
 
