@@ -43,7 +43,7 @@ function real(x, digits = 3) {
 }
 
 // Two decimals for scores in [0, 1] and their differences.
-const score = (x) => (isNumber(x) ? x.toFixed(2).replace("-", "\u2212") : NONE);
+const score = (x) => (isNumber(x) ? x.toFixed(2).replace(/^-(?=.*[1-9])/, "\u2212").replace("-", "") : NONE);
 const signed = (x) => (isNumber(x) ? (x > 0 ? "+" : "") + score(x) : NONE);
 const percent = (x, digits = 1) => (isNumber(x) ? (100 * x).toFixed(digits) + "\u202f%" : NONE);
 const interval = (low, high, format = score) =>

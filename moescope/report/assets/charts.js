@@ -29,7 +29,7 @@ function niceTicks(low, high, n = 4) {
   return ticks;
 }
 
-const CHART = {width: 340, height: 176, left: 44, right: 10, top: 10, bottom: 30};
+const CHART = {width: 290, height: 168, left: 40, right: 8, top: 8, bottom: 30};
 
 // options: {title, unit, series: [{name, cls, values, low, high}], zero, max, format}
 function layerChart(options) {
@@ -38,6 +38,12 @@ function layerChart(options) {
   let low = options.zero ? Math.min(0, ...all) : Math.min(...all), high = Math.max(...all);
   if (isNumber(options.max)) high = Math.max(high, options.max);
   if (high === low) { high += Math.abs(high) * 0.1 || 1; low -= options.zero ? 0 : Math.abs(low) * 0.1; }
+  const ticks = niceTicks(low, high);
+  if (ticks.length > 1 && !isNumber(options.max)) {  // the top line lies above every point
+    const step = ticks[1] - ticks[0];
+    while (ticks[ticks.length - 1] < high - 1e-9 * step) ticks.push(Number((ticks[ticks.length - 1] + step).toFixed(12)));
+    high = ticks[ticks.length - 1];
+  }
   const {width, height, left, right, top, bottom} = CHART;
   const x = (layer) => left + ((width - left - right) * (layer + 0.5)) / L;
   const y = (v) => height - bottom - ((height - top - bottom) * (v - low)) / (high - low);
@@ -47,7 +53,7 @@ function layerChart(options) {
     return s.name + ": " + (known.length ? format(Math.min(...known)) + " to " + format(Math.max(...known)) : "not available");
   }).join("; ");
   const root = svg("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": options.title + " by layer. " + summary});
-  for (const tick of niceTicks(low, high)) {
+  for (const tick of ticks) {
     root.append(svg("line", {class: "gridline", x1: left, x2: width - right, y1: y(tick), y2: y(tick)}),
                 svg("text", {class: "tick", x: left - 6, y: y(tick) + 3.5, "text-anchor": "end"}, format(tick)));
   }

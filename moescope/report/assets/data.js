@@ -156,11 +156,18 @@ function readWindow(reader, largest) {
   return window;
 }
 
+// Evidence stands last in the file, so an expert's page may be asked for before the browser has read it.
+let evidenceAwaited = false;  // a page was shown without it
+const evidencePending = () => document.readyState === "loading" && !core.missing["evidence.safetensors"];
+
 // {largest, windows}; null while the file is still being read or where there is no evidence.
 function evidenceOf(layer, expert) {
   if (!data.evidenceLines.has(layer)) {
     const text = blockText("evidence-" + layer);
-    if (text === null || (document.readyState === "loading" && !byId("data-evidence-" + layer).nextSibling)) return null;
+    if (text === null || (evidencePending() && !byId("data-evidence-" + layer).nextSibling)) {
+      evidenceAwaited = evidencePending();
+      return null;
+    }
     data.evidenceLines.set(layer, text.split("\n"));
   }
   const reader = new Bytes(data.evidenceLines.get(layer)[expert]);

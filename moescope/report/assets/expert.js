@@ -3,7 +3,6 @@
 const literal = (l) => h("span", {class: "literal" + (l.negated ? " not" : "")}, l.negated ? h("b", {}, "not ") : null, sentence(l.predicate));
 
 function ruleNode(rule) {
-  if (!rule) return notAvailable("no rule");
   const terms = Array.isArray(rule.terms) ? rule.terms.filter(Array.isArray) : [];
   if (!terms.length) return rule.text ? h("p", {}, sentence(rule.text)) : notAvailable("the rule has no terms");
   return [rule.text ? h("p", {class: "rule-text"}, sentence(rule.text)) : null,
@@ -18,6 +17,7 @@ function verdict(label) {
 
 function scoreSection(label) {
   const scores = label.scores || {};
+  if (label.status !== "ok" && !Object.values(scores).some((v) => isNumber(at(v, "f1")))) return section("score", "How well the label holds", h("p", {}, notAvailable(labelWords(label.status))));
   const controls = ["most_frequent_tokens", "random_expert", "always"];
   const why = label.status === "ok" ? "null in labels.jsonl" : labelWords(label.status);
   const rows = [["rule", "this rule", "c-rule"], ...controls.map((key) => [key, CONTROLS[key].name, CONTROLS[key].cls])];
@@ -37,21 +37,24 @@ function scoreSection(label) {
             n: beats === true ? "beats it" : beats === false ? "does not beat it" : null, why};
   });
   const target = label.target || {};
+  const listed = Array.isArray(label.most_frequent_tokens) && label.most_frequent_tokens.length
+    ? h("p", {class: "note"}, "The control \u201cmost frequent tokens\u201d says yes to: ", label.most_frequent_tokens.map((p) => [piece(String(p)), " "])) : null;
   return section("score", "How well the label holds", h("p", {class: "note"}, "F1 on test documents with 95\u202f% intervals, beside the controls."), chart,
-    h("h3", {}, "Difference in F1"), intervalRows(differences, {low: -1, high: 1, format: signed}), h("div", {class: "scroll"}, table),
+    h("h3", {}, "Difference in F1"), intervalRows(differences, {low: -1, high: 1, format: signed}), h("div", {class: "scroll"}, table), listed,
     h("p", {class: "note"}, isNumber(target.n_positive)
-      ? `${integer(target.n_positive)} positive tokens, base rate ${percent(target.base_rate_frac, 2)}; ${integer(target.n_left_out)} tokens that it takes weakly are left out.`
+      ? [`${integer(target.n_positive)} positive tokens, base rate ${percent(target.base_rate_frac, 2)}; ${integer(target.n_left_out)} tokens that it takes weakly are left out`,
+         isNumber(target.left_out_hit_frac) ? ` (the rule holds for ${percent(target.left_out_hit_frac, 0)} of them).` : "."]
       : notAvailable("target: " + why)));
 }
 
 function factsBox(layer, expert) {
-  const e = core.experts, i = indexOf(layer, expert), why = e.status[i] === "ok" ? "empty in experts.csv" : statusWords(e.status[i]);
+  const e = core.experts, i = indexOf(layer, expert), why = e.status[i] === "never" ? "no token reached it" : "empty in experts.csv";
   const or = (value, text) => (isNumber(value) ? text(value) : notAvailable(why));
   return side("Facts", h("dl", {class: "facts narrow"},
     fact("status", statusWords(e.status[i])), fact("tokens", or(e.n_tokens[i], integer)),
     fact("load", or(e.load_frac[i], (x) => `${percent(x, 2)}, ${real(x * E)} \u00d7 the mean`)),
     fact("mean router weight", or(e.mean_weight[i], real)), fact("mean output norm", or(e.mean_output_norm[i], real)), fact("mean score", or(e.mean_score[i], real)),
-    fact("active neurons", or(e.active_neuron_frac[i], percent)), fact("above 0.1 of the mean", or(e.active_neuron_frac_01[i], percent)),
+    fact("active neurons", or(e.active_neuron_frac[i], percent)), fact("above 0.1 of the largest", or(e.active_neuron_frac_01[i], percent)),
     fact("input-token entropy", isNumber(e.input_entropy_bits[i]) ? real(e.input_entropy_bits[i]) + " bits" : notAvailable(data.inputLines() ? why : missingReason("input_tokens.safetensors"))),
     fact("windows it fired in", or(e.n_windows[i], integer))));
 }
@@ -92,17 +95,17 @@ function promotedBox(layer, expert, label) {
   const promotes = label && label.promotes;
   if (promotes && promotes.text) content.push(h("p", {}, sentence(promotes.text)));
   if (promotes && Array.isArray(promotes.pieces) && promotes.pieces.length) {
-    content.push(h("p", {class: "note"}, "over-represented against the layer, with lift"), h("p", {class: "chips"}, promotes.pieces.slice(0, 16).map((p) =>
+    content.push(h("p", {class: "note"}, "over-represented against the layer, with lift" + (isNumber(promotes.n) ? ` (n = ${integer(promotes.n)})` : "")), h("p", {class: "chips"}, promotes.pieces.slice(0, 16).map((p) =>
       h("span", {class: "chip"}, piece(String(p.piece ?? "")), isNumber(p.lift) ? h("small", {}, real(p.lift, 2) + "\u00d7") : null))));
   }
-  const evidence = byId("data-evidence-" + layer) ? evidenceOf(layer, expert) : null;
+  const evidence = evidenceOf(layer, expert);
   if (evidence) {
     const {n, list} = countPromoted(evidence);
     content.push(n ? [h("p", {class: "note"}, `among the top three at ${integer(n)} strong tokens of the windows shown`),
                       bars(list.slice(0, 10).map((x) => ({name: piece(pieceOf(x.token)), share: x.times / n, value: `${integer(x.times)} (${percent(x.times / n, 0)})`})))]
                    : notAvailable("no window was kept"));
   } else {
-    content.push(h("p", {}, notAvailable(missingReason("evidence.safetensors"))));
+    content.push(h("p", {}, evidencePending() ? "Still being read \u2026" : notAvailable(missingReason("evidence.safetensors"))));
   }
   return side("Tokens that it promotes", content);
 }
@@ -115,7 +118,7 @@ function domainBox(layer, expert) {
   const rows = domains.rows.slice(0, 12).map((d) => ({name: sentence(d.name), share: isNumber(d.share) ? d.share / most : 0,
     value: `${isNumber(d.share) ? percent(d.share, 2) : "n/a"} (${integer(d.n)})`}));
   const n_more = domains.rows.length - rows.length + domains.n_more;
-  return side("Domains", h("p", {class: "note"}, `share of a domain\u2019s choices that come here (tokens); even: ${percent(1 / E, 2)}`), bars(rows),
+  return side("Domains", h("p", {class: "note"}, `share of a domain\u2019s tokens that come here (tokens); even: ${percent(K / E, 2)}`), bars(rows),
     n_more ? h("p", {class: "note"}, `${integer(n_more)} more in domains.csv`) : null);
 }
 
@@ -149,7 +152,7 @@ function expertHead(layer, expert, label) {
 
 function buildExpert(layer, expert) {
   const index = indexOf(layer, expert), found = labelOf(index), label = found ? {...found, layer} : null;
-  const scores = label ? [section("rule", "Rule", ruleNode(label.rule)), scoreSection(label)]
+  const scores = label ? [label.rule ? section("rule", "Rule", ruleNode(label.rule)) : null, scoreSection(label)]
     : [section("score", "How well the label holds", h("p", {}, notAvailable(core.labels ? "labels.jsonl has no line for this expert" : missingReason("labels.jsonl"))))];
   return h("article", {class: "expert"}, expertHead(layer, expert, label), h("div", {class: "scores"}, scores),
     h("aside", {class: "sidebar", "aria-label": "Measurements"}, factsBox(layer, expert), tokenBox(layer, expert), promotedBox(layer, expert, label), domainBox(layer, expert), neighbourBox(layer, expert)),

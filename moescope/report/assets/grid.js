@@ -20,7 +20,7 @@ const METRICS = [
   {id: "weight", name: "mean router weight", value: (i) => core.experts.mean_weight[i], format: real},
   {id: "norm", name: "mean output norm", value: (i) => core.experts.mean_output_norm[i], format: real},
   {id: "neurons", name: "active neurons, share", value: (i) => core.experts.active_neuron_frac[i], format: percent},
-  {id: "neurons01", name: "neurons above 0.1 of the mean, share", value: (i) => core.experts.active_neuron_frac_01[i], format: percent},
+  {id: "neurons01", name: "neurons above 0.1 of the largest, share", value: (i) => core.experts.active_neuron_frac_01[i], format: percent},
 ].filter((m) => m.needs !== "labels" || core.labels);
 
 function metricScale(metric) {
@@ -46,12 +46,13 @@ function metricScale(metric) {
 }
 
 const STATUS_WORDS = {
-  ok: "enough evidence", rare: "rare: it fired in fewer windows than were asked for", never: "never: no token reached it",
+  ok: "enough evidence", rare: "rare: it fired in fewer windows than strongest ones were asked for", never: "never: no token reached it",
   not_recorded: "not recorded: experts.csv has no row for it",
 };
 const LABEL_WORDS = {
-  ok: "labelled", too_few: "no label: too few tokens reach it to learn a rule",
-  no_rule: "no label: no rule held on the validation documents",
+  ok: "labelled", too_few: "no label: too few positive tokens to learn and test a rule",
+  no_rule: "no label: no rule beat saying yes always",
+  never: "no label: no token reached it",
 };
 const statusWords = (status) => STATUS_WORDS[status] || "status " + status;
 const labelWords = (status) => LABEL_WORDS[status] || "label status " + status;

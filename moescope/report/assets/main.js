@@ -15,17 +15,19 @@ function showOverview(anchor) {
   else if (anchor === "overview") scrollTo(0, 0);
 }
 
-function showDetail(node, title) {
+// `again`: the same page with more of its data; the reader stays where they are.
+function showDetail(node, title, again) {
   overviewView.hidden = true;
   detailView.hidden = false;
   detailView.replaceChildren(node);
   document.title = plainText(title) + " - " + plainText(model.name || "model") + " - moescope";
+  if (again) return;
   scrollTo(0, 0);
   const heading = detailView.querySelector("h1");
   if (heading && document.activeElement !== searchBox) heading.focus({preventScroll: true});
 }
 
-function route() {
+function route(again) {
   hideTip();
   let hash = location.hash.slice(1);
   try { hash = decodeURIComponent(hash); } catch (error) { hash = ""; }
@@ -34,7 +36,7 @@ function route() {
     current = {layer: Number(expert[1]), expert: Number(expert[2])};
     openBeforePrint = [];
     const name = expertName(current.layer, current.expert), label = shortLabel(indexOf(current.layer, current.expert));
-    showDetail(buildExpert(current.layer, current.expert), label ? name + " " + label : name);
+    showDetail(buildExpert(current.layer, current.expert), label ? name + " " + label : name, again === true);
   } else if (token) {
     current = null;
     showDetail(buildToken(Number(token[1])), "Token " + token[1]);
@@ -60,7 +62,7 @@ function onKey(event) {
   else if (current && event.key === "[" && current.layer > 0) go(current.layer - 1, current.expert);
 }
 
-addEventListener("hashchange", route);
+addEventListener("hashchange", () => route());
 addEventListener("keydown", onKey);
 addEventListener("scroll", hideTip, {passive: true});
 byId("help-button").addEventListener("click", () => byId("help").showModal());
@@ -69,7 +71,9 @@ addEventListener("beforeprint", () => { printing = true; for (const open of open
 addEventListener("afterprint", () => { printing = false; });
 
 route();
-// An expert's page asked for at once may have come before its evidence was read.
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => { if (current) route(); });
-// For tools that measure: the time from opening to the first painted view.
-requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.usableMs = performance.now().toFixed(0); }, 0));
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => { if (current && evidenceAwaited) route(true); });
+document.documentElement.dataset.drawn = "yes";  // for tests: the script came to its end
+// For tools that measure: the time from opening to the first painted view that is complete.
+const markUsable = () => requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.usableMs = performance.now().toFixed(0); }, 0));
+if (evidenceAwaited) document.addEventListener("DOMContentLoaded", markUsable);
+else markUsable();

@@ -4,7 +4,7 @@ const at = (object, ...path) => path.reduce((value, key) => (value && typeof val
 
 const CONTROLS = {
   most_frequent_tokens: {name: "most frequent tokens", cls: "c-tokens",
-    what: "the best list of single tokens of the same size as the rule, so \u201cit fires on these words\u201d"},
+    what: "the best list of single tokens, as long as the rule has conditions (3 at least): \u201cit fires on these words\u201d"},
   random_expert: {name: "rule of a random other expert", cls: "c-random",
     what: "the rule learned for another expert of the same layer, drawn at random"},
   always: {name: "always yes", cls: "c-always", what: "saying yes to every token: what the base rate alone gives"},
@@ -73,7 +73,7 @@ function layerMeans(values) {
 
 function labelSection() {
   const intro = h("p", {class: "note"}, "Each label is a rule that runs: it is learned on one part of the documents, pruned on a second, and scored on a third that it never saw. ",
-    "A label is worth something if it beats both controls, that is, if the 95\u202f% interval of the difference in F1 lies above 0.");
+    "A label is worth something if it beats both controls, that is, if the 95\u202f% interval of the difference in F1 lies above 0. An expert without a rule does not beat them.");
   const controls = h("dl", {class: "defs"}, ["most_frequent_tokens", "random_expert"].map((key) =>
     h("div", {}, h("dt", {}, CONTROLS[key].name), h("dd", {}, CONTROLS[key].what))));
   if (!core.labels) return section("labels", "What the labels are worth", intro, controls, h("p", {}, notAvailable(missingReason("labels.jsonl"))));
@@ -87,9 +87,9 @@ function labelSection() {
   const both = summaryColumn("beats_both_frac");
   const charts = [];
   if (both.values.some(isNumber)) {
-    charts.push(layerChart({title: "Share of experts that beat both controls", zero: true, max: 1, format: (x) => percent(x, 0), series: [{name: "beats both", cls: "c-rule", ...both}]}));
+    charts.push(layerChart({title: "Share of experts that beat both controls", unit: "95\u202f% intervals", zero: true, max: 1, format: (x) => percent(x, 0), series: [{name: "beats both", cls: "c-rule", ...both}]}));
   }
-  charts.push(layerChart({title: "Mean F1 over labelled experts", zero: true, series: [
+  charts.push(layerChart({title: "Mean F1 over labelled experts", unit: "test documents", zero: true, series: [
     {name: "rule", cls: "c-rule", values: layerMeans(core.labels.f1)}, {name: "most frequent tokens", cls: "c-tokens", values: layerMeans(core.labels.tokens)},
     {name: "random expert", cls: "c-random", values: layerMeans(core.labels.random)}]}));
   return section("labels", "What the labels are worth", intro, controls,
@@ -118,10 +118,10 @@ function splitLine() {
   const part = (key, name) => {
     const v = split["n_" + key];
     if (isNumber(v)) return `${name} ${integer(v)}`;
-    return v && typeof v === "object" ? `${name} ${Object.entries(v).map(([what, n]) => `${integer(n)} ${what}`).join(" / ")}` : null;
+    return v && typeof v === "object" ? `${name} ${Object.entries(v).map(([what, n]) => `${integer(n)} ${what === "units" ? (split.unit || "unit") + "s" : what}`).join(" / ")}` : null;
   };
   const parts = [part("explain", "learned on"), part("validation", "pruned on"), part("test", "scored on")].filter(Boolean);
-  return parts.length ? h("p", {class: "note"}, sentence("Documents and tokens: " + parts.join("; ") + ".")) : null;
+  return parts.length ? h("p", {class: "note"}, sentence("Text: " + parts.join("; ") + ".")) : null;
 }
 
 function section(id, title, ...children) {
@@ -168,7 +168,7 @@ function runSection() {
     fact("bytes replaced (not UTF-8)", or(corpus.n_replaced_bytes, integer)),
     fact("tokens run", [or(corpus.n_tokens_run, integer), isNumber(corpus.n_tokens_available) ? ` of ${integer(corpus.n_tokens_available)} available` : ""]),
     fact("tokens traced", or(run.n_traced, integer)), fact("window, context", [or(run.window, integer), ", ", or(run.context, integer), " tokens"]),
-    fact("device, dtype", [sentence(run.device || NONE), ", ", sentence(model.dtype || NONE)]), fact("seed", or(run.seed, String)),
+    fact("device, dtype", [sentence(run.device || NONE), ", ", sentence(run.dtype || model.dtype || NONE)]), fact("seed", or(run.seed, String)),
     fact("waves", isNumber(waves.n) ? `${integer(waves.n)} of up to ${integer(waves.tokens)} tokens` : notAvailable("not in run.json")),
     fact("memory, peak of budget", isNumber(memory.peak_bytes) ? `${bytes(memory.peak_bytes)} of ${bytes(memory.budget_bytes)}` : notAvailable("not in run.json")),
     fact("time", or(run.seconds, duration)),
@@ -183,6 +183,9 @@ function runSection() {
       : h("p", {class: "note"}, Array.isArray(run.skipped) ? "Nothing was skipped." : notAvailable("no list \u201cskipped\u201d in run.json")),
     h("p", {class: "note"}, "Experts: ", tally(core.experts.status, statusWords), "."),
     h("h3", {}, core.linked ? "Files beside this page" : "Files in the run directory"), h("p", {class: "files"}, files),
+    Array.isArray(corpus.files) && corpus.files.length ? h("details", {}, h("summary", {}, `Files of the corpus (${integer(corpus.files.length)})`),
+      h("ul", {class: "small"}, corpus.files.slice(0, 500).map((f) => h("li", {}, h("code", {}, valueNode(f))))),
+      corpus.files.length > 500 ? h("p", {class: "note"}, `and ${integer(corpus.files.length - 500)} more in run.json`) : null) : null,
     h("details", {}, h("summary", {}, "Every setting"), valueNode(run.settings)),
     at(core.summary, "settings") ? h("details", {}, h("summary", {}, "Settings of the labels"), valueNode(core.summary.settings)) : null);
 }
@@ -196,6 +199,7 @@ function readingSection() {
     define("positive token", "one of the strongest tokens of an expert that together carry half of its total score. Tokens that it receives weakly are left out of the score, and counted."),
     define("F1, precision, recall, lift", "of the rule on test documents. Lift: precision over the base rate of positive tokens."),
     define("[low, high]", "95\u202f% interval from resampling documents. n: tokens judged; positive: how many of them the expert really takes."),
+    define("active neurons", "mean share of the expert\u2019s neurons that are not 0 for a token it gets; and of those above a tenth of the same token\u2019s largest."),
     define("load", "share of the layer\u2019s choices that go to the expert; 1/" + E + " = " + percent(1 / E, 2) + " if even."),
     define("\u00d7 chance", "tokens that reach both experts, over what independent choices with the same loads would give."),
     define("input-token entropy", "bits of the distribution of token types that reach the expert; low: few types. Too low where few tokens were seen.")));

@@ -16,7 +16,10 @@ function showTip(anchor, content) {
 function hideTip() { tip.hidden = true; }
 
 // Scores are kept as 16-bit shares of the expert's largest, so a small one has fewer digits.
-const scoreText = (share, largest) => real(share * largest, share > 0.02 ? 3 : share > 0.002 ? 2 : 1);
+function scoreText(share, largest) {
+  const digits = share > 0.02 ? 3 : share > 0.002 ? 2 : 1, value = share * largest;
+  return value >= 1e-3 && value < 1000 ? value.toPrecision(digits) : real(value, digits);
+}
 
 // Blank pieces become symbols; else only a space that joins words stays a space.
 function tokenNodes(text) {
@@ -117,15 +120,14 @@ function spread(windows, n) {
 }
 
 function evidenceSections(layer, expert) {
-  if (!byId("data-evidence-0") && document.readyState !== "loading") {
-    return [section("evidence", "Evidence", h("p", {}, notAvailable(missingReason("evidence.safetensors"))))];
-  }
   const evidence = evidenceOf(layer, expert);
-  if (!evidence) return [section("evidence", "Evidence", h("p", {class: "note"}, "Still being read \u2026"))];
+  if (!evidence) {
+    return [section("evidence", "Evidence", h("p", {}, evidencePending() ? "Still being read \u2026" : notAvailable(missingReason("evidence.safetensors"))))];
+  }
   const strongest = evidence.windows.filter((w) => w.kind === 0), sample = evidence.windows.filter((w) => w.kind === 1);
   const none = notAvailable(core.experts.n_tokens[indexOf(layer, expert)] === 0 ? "no token reached this expert" : "no window was kept");
   const legend = h("p", {class: "heat-legend"}, "score 0 ", h("i", {class: "heat-ramp", "aria-hidden": "true"}), " " + real(evidence.largest),
-    h("span", {}, "; underlined: the strongest of a window, with promoted tokens under the pointer"));
+    h("span", {class: "legend-more"}, "Underlined: the five strongest of a window. Point at a token or tap it for its score and what it promotes."));
   const n_all = core.experts.n_windows[indexOf(layer, expert)];
   const of_all = isNumber(n_all) ? ` It fired in ${integer(n_all)} windows of the run.` : "";
   return [
