@@ -116,7 +116,7 @@ void AlignedText::replace_matches(const std::vector<PatternPart>& parts, std::st
 }
 
 void AlignedText::prepend(std::string_view text) {
-  if (view_.empty() || text.empty()) return;
+  if (view_.empty()) return;
   std::vector<ChangedCharacter> characters;
   for (std::size_t i = 0; i < text.size(); i += utf8_length(text[i])) {
     characters.push_back({decode_utf8(text, i), i == 0 ? 0 : 1});

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <unordered_map>
 #include <utility>
 
 #include "moescope/base/error.h"
@@ -67,6 +68,7 @@ struct Tokenizer::Impl {
   std::vector<Margins> margins;     // by id, of the model's pieces
   std::vector<bool> special;        // by id
   PieceMap added_ids;
+  std::unordered_map<std::int32_t, std::string> normalized_content;  // of added tokens that normalizing changes
 };
 
 Tokenizer::Impl::Impl(const nlohmann::json& root) {
@@ -107,6 +109,9 @@ void Tokenizer::Impl::make_tables() {
     pieces[static_cast<std::size_t>(token.id)] = token.content;
     special[static_cast<std::size_t>(token.id)] = token.special;
     added_ids.emplace(token.content, token.id);
+    if (std::string content = token.normalized ? normalized(token.content) : token.content; content != token.content) {
+      normalized_content.emplace(token.id, std::move(content));
+    }
   }
 }
 
@@ -212,8 +217,15 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
   std::vector<std::string> pieces;
   for (const std::int32_t id : ids) {
     if (id < 0 || id >= vocab_size()) throw input_error("id {} is not in the vocabulary of {}", id, vocab_size());
-    if (skip_special_tokens && is_special(id)) continue;
-    pieces.push_back(piece(id));
+    // The reference decodes an added token as the (normalized) text that it was found as, and skips it only if that
+    // is the name of a special token.
+    const auto found = impl_->normalized_content.find(id);
+    const bool is_renamed = found != impl_->normalized_content.end();
+    const std::string& text = is_renamed ? found->second : piece(id);
+    const auto same_name = impl_->added_ids.find(text);
+    const bool skips = same_name != impl_->added_ids.end() && is_special(same_name->second);
+    if (skip_special_tokens && skips) continue;
+    pieces.push_back(text);
   }
   const char* separator = impl_->decoder ? "" : " ";
   if (impl_->decoder) impl_->decoder->decode(pieces);
