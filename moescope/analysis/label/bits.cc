@@ -93,6 +93,15 @@ Bits& Bits::flip() {
   return *this;
 }
 
+Bits Bits::prefix(std::size_t n_bits) const {
+  MOESCOPE_ASSERT(n_bits <= n_bits_);
+  Bits first;
+  first.n_bits_ = n_bits;
+  first.words_.assign(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>((n_bits + 63) / 64));
+  if (n_bits % 64 != 0) first.words_.back() &= (std::uint64_t{1} << (n_bits % 64)) - 1;
+  return first;
+}
+
 std::int64_t count_and(Words a, Words b) {
   MOESCOPE_ASSERT(a.size() == b.size());
   return count_pair(a.data(), b.data(), a.size());

@@ -29,6 +29,7 @@ class Bits {
   Bits& operator|=(const Bits& other);
   Bits& subtract(const Bits& other);  // and not
   Bits& flip();
+  Bits prefix(std::size_t n_bits) const;  // the first n_bits; n_bits <= size()
   bool operator==(const Bits&) const = default;
 
   // Calls visit(i) for every set bit in rising order.

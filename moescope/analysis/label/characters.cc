@@ -105,7 +105,10 @@ std::string_view stripped(std::string_view text) {
 }
 
 std::string shown(std::string_view piece) {
-  std::string out = "'";
+  // Double quotes where the piece itself holds a single one.
+  const bool has_single = piece.find('\'') != std::string_view::npos;
+  const char* quote = has_single && piece.find('"') == std::string_view::npos ? "\"" : "'";
+  std::string out = quote;
   for (std::size_t at = 0; at < piece.size();) {
     const CodePoint c = code_point_at(piece, at);
     std::size_t n = static_cast<std::size_t>(c.n_bytes);
@@ -125,9 +128,6 @@ std::string shown(std::string_view piece) {
       out += "\\t";
     } else if (c.value == '\r') {
       out += "\\r";
-    } else if (c.value == '\'' || c.value == '\\') {
-      // A quote inside quotes stays readable: only ' itself and a backslash before it need a mark.
-      out += c.value == '\'' && piece.size() > 1 ? "\\'" : std::string(1, static_cast<char>(c.value));
     } else if (c.value == 0xFFFD) {
       out += "\\uFFFD";
     } else if (c.value < 0x20 || c.value == 0x7F) {
@@ -137,7 +137,7 @@ std::string shown(std::string_view piece) {
     }
     at += n;
   }
-  return out + "'";
+  return out + quote;
 }
 
 }  // namespace moescope::analysis

@@ -31,8 +31,9 @@ std::string to_lower(std::string_view text);
 // Without white space at both ends.
 std::string_view stripped(std::string_view text);
 
-// For people: in single quotes, a leading or trailing space as '␣', newline '\n', tab '\t', other control characters
-// and broken bytes as '\xNN' or '\uFFFD', quotes and backslashes escaped. Long runs of one space are counted.
+// For people: in single quotes (double ones around a piece that holds a single one), a leading or trailing space as
+// '␣', newline '\n', tab '\t', other control characters and broken bytes as '\xNN' or '\uFFFD'. Long runs of spaces are
+// counted.
 std::string shown(std::string_view piece);
 
 }  // namespace moescope::analysis

@@ -1,6 +1,7 @@
 // How features are said. Words here are the raw material of sentence.cc.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "moescope/analysis/label/characters.h"
@@ -73,7 +74,7 @@ std::string group_examples(const std::vector<std::int32_t>& members, const RunDa
   std::vector<std::string> seen, examples;
   for (std::int32_t id : members) {
     const std::string text(stripped(run.pieces[static_cast<std::size_t>(id)]));
-    const std::string word = to_lower(text);
+    const std::string word = text.empty() ? run.pieces[static_cast<std::size_t>(id)] : to_lower(text);
     if (std::find(seen.begin(), seen.end(), word) != seen.end()) continue;
     seen.push_back(word);
     examples.push_back(text.empty() ? shown(run.pieces[static_cast<std::size_t>(id)]) : shown(text));
@@ -93,7 +94,9 @@ Predicate describe_token(const FeatureKey& key, const FeatureRows& rows, const R
     }
     case Family::kWord: {
       const std::string word = words_shown(text());
-      return {"word:" + word, word + " in any spelling", "that are " + word, "other than " + word, kWordRank};
+      const bool letters = is_letter(code_point_at(text(), 0).value);
+      return {"word:" + word, word + (letters ? " in any spelling" : " with or without space"), "that are " + word,
+              "other than " + word, kWordRank};
     }
     case Family::kClass: {
       const ClassName& name = class_name(static_cast<PieceClass>(key.value));
@@ -162,7 +165,10 @@ Predicate describe_before(const FeatureKey& key, const FeatureRows& rows, const 
   const Predicate said = describe_token(key, rows, run, groups);
   const bool word = key.slot == Slot::kWord1 || key.slot == Slot::kWord2;
   std::string what = said.things.empty() ? "a token " + said.property : said.things;
-  if (key.family == Family::kWord) what = "the word " + words_shown(rows.strings[key.value]);
+  if (key.family == Family::kWord) {
+    const std::string& text = rows.strings[key.value];
+    what = (is_letter(code_point_at(text, 0).value) ? "the word " : "") + words_shown(text);
+  }
   if (key.family == Family::kStart) what = "a piece " + said.property;
   switch (key.slot) {
     case Slot::kBefore1: return simple("before." + said.id, "after " + what, "not after " + what);

@@ -27,11 +27,11 @@ enum class Slot : std::uint8_t {
 
 // In the order of preference: of two columns that are equal, the one of the earlier family stays.
 enum class Family : std::uint8_t {
+  kPiece,         // token id
+  kWord,          // lower-case text without white space
   kClass,         // PieceClass
   kFunctionWord,  // FunctionWord
   kStart,         // 0 continues a word, 1 starts a word, 2 second piece of a word, 3 third or later piece
-  kWord,          // lower-case text without white space
-  kPiece,         // token id
   kGroup,         // token_groups.h
   kWordSoFar,     // letters up to the end of the token
   kSuffix,

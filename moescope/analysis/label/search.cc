@@ -15,12 +15,13 @@ double f1_of(double hits, double predicted, double positive) {
   return predicted + positive > 0 ? 2 * hits / (predicted + positive) : 0;
 }
 
-// Twice the log-likelihood ratio of a cover against the base rate, signed: below 0 where it holds fewer positives.
-double likelihood_gain(double hits, double n, double base) {
-  const double share = hits / n;
-  if (share <= base) return 0;
-  double gain = hits * std::log(share / base);
-  if (hits < n) gain += (n - hits) * std::log((1 - share) / (1 - base));
+// Log-likelihood ratio of a cover with a share of positives above the base rate, against the base rate; 0 below it. Not
+// worked out where it cannot exceed `least`: the divergence of two rates is at most their chi-square distance.
+double likelihood_gain(double hits, double n, double base, double least) {
+  const double above = hits / n - base;
+  if (above <= 0 || n * above * above <= least * base * (1 - base)) return 0;
+  double gain = hits * std::log(hits / (n * base));
+  if (hits < n) gain += (n - hits) * std::log((n - hits) / (n * (1 - base)));
   return gain;
 }
 
@@ -109,8 +110,8 @@ class ExpertSearch {
   Bits cover_of(const Rule& rule) const;
   double value_of(const Rule& rule) const;
   std::vector<Valued> extend(const Rule& rule, int n) const;
-  void grow(const Growing& from, const Bits* rows, const Counts& n_counts, const Counts& hit_counts,
-            const Bits& universe, Best* by_value, Best* by_gain, Best* overall) const;
+  void grow(const Growing& from, const Counts& n_counts, const Counts& hit_counts, Best* by_value, Best* by_gain,
+            Best* overall) const;
   void refine(Valued* best) const;
 
   const RuleSearch& search_;
@@ -126,17 +127,14 @@ class ExpertSearch {
 
 Bits ExpertSearch::explain_rows(const Term& term) const {
   Bits rows(search_.n_explain_, true);
-  Bits column(search_.n_explain_);
   for (const Literal& literal : term) {
+    Bits column(search_.n_explain_);
     if (table_.is_common(literal.predicate)) {
-      column = Bits(search_.n_explain_);
-      table_.common_bits(literal.predicate).for_each([&](std::size_t row) {
-        if (row < search_.n_explain_) column.set(row);
-      });
+      column = table_.common_bits(literal.predicate).prefix(search_.n_explain_);
     } else {
-      column = Bits(search_.n_explain_);
       for (std::uint32_t row : table_.rare_rows(literal.predicate)) {
-        if (row < search_.n_explain_) column.set(row);
+        if (row >= search_.n_explain_) break;
+        column.set(row);
       }
     }
     if (literal.negated) {
@@ -162,8 +160,8 @@ double ExpertSearch::value_of(const Rule& rule) const {
 }
 
 // Offers every literal that may be added to `from`, given how many of its rows (and of its positives) hold each.
-void ExpertSearch::grow(const Growing& from, const Bits*, const Counts& n_counts, const Counts& hit_counts, const Bits&,
-                        Best* by_value, Best* by_gain, Best* overall) const {
+void ExpertSearch::grow(const Growing& from, const Counts& n_counts, const Counts& hit_counts, Best* by_value,
+                        Best* by_gain, Best* overall) const {
   const double base = static_cast<double>(universe_hits_) / static_cast<double>(universe_n_);
   const double penalty = options_.literal_penalty * static_cast<double>(n_other_literals_ + from.term.size() + 1);
   const auto positive = static_cast<double>(n_positive_);
@@ -175,7 +173,8 @@ void ExpertSearch::grow(const Growing& from, const Bits*, const Counts& n_counts
       if (hits < options_.min_hits || n == from.n) continue;
       const double value =
           f1_of(static_cast<double>(covered_hits_ + hits), static_cast<double>(covered_n_ + n), positive) - penalty;
-      const double gain = likelihood_gain(static_cast<double>(hits), static_cast<double>(n), base);
+      const double gain =
+          likelihood_gain(static_cast<double>(hits), static_cast<double>(n), base, std::max(0.0, by_gain->threshold()));
       if (value <= by_value->threshold() && gain <= by_gain->threshold() && value <= overall->threshold()) continue;
       next.term = from.term;
       next.term.push_back({static_cast<std::uint32_t>(p), sign == 1});
@@ -214,7 +213,7 @@ std::vector<ExpertSearch::Valued> ExpertSearch::extend(const Rule& rule, int n) 
     Best by_value(options_.beam), by_gain(options_.beam_likelihood);
     if (length == 1) {
       const Growing all{{}, universe_hits_, universe_n_, 0, 0};
-      grow(all, nullptr, universe_counts, hit_counts, universe, &by_value, &by_gain, &overall);
+      grow(all, universe_counts, hit_counts, &by_value, &by_gain, &overall);
     }
     for (const Growing& from : beam) {
       Bits rows = explain_rows(from.term);
@@ -230,7 +229,7 @@ std::vector<ExpertSearch::Valued> ExpertSearch::extend(const Rule& rule, int n) 
       }
       rows &= positive_;
       count_rows(table_, rows, &hit_counts);
-      grow(from, &rows, n_counts, hit_counts, universe, &by_value, &by_gain, &overall);
+      grow(from, n_counts, hit_counts, &by_value, &by_gain, &overall);
     }
     beam.clear();
     for (const auto& [key, item] : by_value.items()) beam.push_back(item);
@@ -312,6 +311,14 @@ class Validation {
     return f1_of(static_cast<double>(count_and(cover.words(), positive_.words())), static_cast<double>(cover.count()),
                  static_cast<double>(n_positive_));
   }
+  double lift(const Rule& rule) const {
+    Bits cover = evaluate(rule, table_);
+    cover &= judged_;
+    const auto n = static_cast<double>(cover.count());
+    if (n == 0) return 0;
+    const auto hits = static_cast<double>(count_and(cover.words(), positive_.words()));
+    return hits / n * static_cast<double>(judged_.count()) / static_cast<double>(n_positive_);
+  }
   double always_f1() const {
     return f1_of(static_cast<double>(n_positive_), static_cast<double>(judged_.count()),
                  static_cast<double>(n_positive_));
@@ -385,7 +392,7 @@ std::optional<Rule> RuleSearch::find(const Target& target) const {
   double best_value = validation.always_f1();
   for (Rule& rule : rules) {
     const double value = prune(validation, &rule) - options_.literal_penalty * static_cast<double>(rule.n_literals());
-    if (value > best_value) {
+    if (value > best_value && validation.lift(rule) >= kMinLift) {
       best_value = value;
       best = std::move(rule);
     }

@@ -6,6 +6,8 @@
 // added one at a time to a small beam of rules, then each term is searched again with the others fixed. Every rule met
 // on the way competes on the validation rows after pruning (a literal or term that does not help there goes, as in
 // Cohen's RIPPER).
+// Only a rule with a lift of kMinLift on the validation rows is a rule: without that bar an expert that fires at random
+// would get "nearly every token", which F1 likes better than a few pieces.
 // Counting: rare predicates by walking the rows of a cover, common ones by popcount over bits, so that the cost of a
 // cover is its size times the few predicates that hold on a row, not rows times predicates.
 #pragma once
@@ -20,6 +22,8 @@
 #include "moescope/analysis/label/target.h"
 
 namespace moescope::analysis {
+
+inline constexpr double kMinLift = 1.25;  // precision over base rate
 
 struct SearchOptions {
   int max_terms = 3;

@@ -87,6 +87,7 @@ std::string shortened(const std::string& text, std::size_t n_characters) {
     ++n;
   }
   if (at >= text.size()) return text;
+  if (text[at] == ' ') last_space = at;
   std::string cut = text.substr(0, last_space > 0 ? last_space : at);
   while (!cut.empty() && (cut.back() == ',' || cut.back() == ';' || cut.back() == ' ')) cut.pop_back();
   return cut + "…";
