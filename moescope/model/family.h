@@ -1,5 +1,5 @@
 // A family is one architecture: how its config.json reads and how its checkpoint names its tensors.
-// Each stands in one file under families/; family.cc lists them. docs/howto-add-family.md walks through adding one.
+// Each stands in one file under families/, family.cc lists them. docs/howto-add-family.md walks through adding one.
 #pragma once
 
 #include <cstdint>
