@@ -1,9 +1,11 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
@@ -18,6 +20,7 @@ using moescope::cli::CommandEntry;
 constexpr std::array kCommands = {
     CommandEntry{"analyze", "record, label and report in one go: what every expert does", moescope::cli::add_analyze},
     CommandEntry{"info", "what a checkpoint is", moescope::cli::add_info},
+    CommandEntry{"tokenize", "ids and character offsets of a text", moescope::cli::add_tokenize},
     CommandEntry{"generate", "text from a model", moescope::cli::add_generate},
     CommandEntry{"trace", "all that the taps see for one input, as safetensors", moescope::cli::add_trace},
     CommandEntry{"record", "one pass over a corpus: statistics, evidence, routing trace", moescope::cli::add_record},
@@ -30,11 +33,26 @@ moescope::Console stderr_console() {
   moescope::Console console;
   console.is_terminal = isatty(STDERR_FILENO) != 0;
   console.line = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
-  console.status = [](const std::string& text) {
-    std::fprintf(stderr, "\r\033[K%s", text.c_str());
-    std::fflush(stderr);
-  };
+  if (console.is_terminal) {
+    console.status = [](const std::string& text) {
+      std::fprintf(stderr, "\r\033[K%s", text.c_str());
+      std::fflush(stderr);
+    };
+  }
   return console;
+}
+
+// One line on stderr, in place of a status line that may stand there.
+void print_error(const moescope::Console& console, const char* message) {
+  console.status("");
+  std::fprintf(stderr, "moescope: %s\n", message);
+}
+
+// CLI11 would only say that a command is missing.
+bool is_unknown_command(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return false;
+  return std::none_of(kCommands.begin(), kCommands.end(),
+                      [&](const CommandEntry& entry) { return std::string_view(argv[1]) == entry.name; });
 }
 
 int exit_code(const Error& error) {
@@ -60,15 +78,19 @@ int main(int argc, char** argv) {
     entry.add(*command, session);
   }
   try {
+    if (is_unknown_command(argc, argv)) {
+      throw moescope::usage_error("unknown command '{}' (moescope --help lists them)", argv[1]);
+    }
     app.parse(argc, argv);
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    if (std::fflush(stdout) != 0) throw moescope::environment_error("standard output cannot be written");
+    return 0;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {
-    std::fprintf(stderr, "moescope: %s\n", error.what());
+    print_error(session.console, error.what());
     return exit_code(error);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "moescope: %s\n", error.what());
+    print_error(session.console, error.what());
     return 1;
   }
 }

@@ -23,6 +23,10 @@ AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path), tempora
   std::error_code unknown;
   if (std::filesystem::is_directory(path, unknown))
     throw input_error("is a folder, not a file to write").at(path.string());
+  // A rename would replace the device itself (/dev/full, /dev/stdout) by a file.
+  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
+    throw input_error("is a device or a pipe, not a file to write").at(path.string());
+  }
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) {
     const int code = errno;

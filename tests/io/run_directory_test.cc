@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -27,6 +28,14 @@ TEST(AtomicWriting, NamesAPathThatCannotBeWritten) {
   EXPECT_THAT(error_of([&] { write_file_atomically(absent, "x"); }), HasSubstr(absent.string()));
   EXPECT_THAT(error_of([&] { write_file_atomically(folder.path(), "x"); }), HasSubstr("is a folder"));
   EXPECT_THAT(error_of([&] { read_file(absent); }), HasSubstr(absent.string()));
+}
+
+TEST(AtomicWriting, DoesNotReplaceADeviceOrAPipe) {
+  const TemporaryFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(error_of([&] { write_file_atomically(pipe, "x"); }), HasSubstr("is a device or a pipe"));
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
 }
 
 TEST(RunDirectory, IsCreatedAndTakenAgain) {
