@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/json_fields.h"
 #include "moescope/text/unicode.h"
 
@@ -81,14 +82,15 @@ AddedTokens::AddedTokens(const nlohmann::json& tokens, const BpeModel& model,
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     AddedToken token = read_added_token(tokens[i], i);
     if (token.content.empty()) continue;  // cannot stand in any text
-    if (!contents.insert(token.content).second) throw input_error("added_tokens names '{}' twice", token.content);
+    if (!contents.insert(token.content).second)
+      throw input_error("added_tokens names {} twice", io::quote_name(token.content));
     // The reference ignores the id in the file where it disagrees with this rule; a wrong id must not pass quietly.
     const auto in_model = model.find(token.content);
     const std::int32_t id = in_model ? *in_model : next_id;
     if (!in_model) ++next_id;
     if (in_model && *in_model >= next_id) next_id = *in_model + 1;
     if (token.id != id) {
-      throw input_error("added_tokens gives '{}' the id {}, but {} {}", token.content, token.id,
+      throw input_error("added_tokens gives {} the id {}, but {} {}", io::quote_name(token.content), token.id,
                         in_model ? "model.vocab says" : "the next free one is", id);
     }
     tokens_.push_back(std::move(token));

@@ -8,6 +8,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/random.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/byte_level.h"
 #include "moescope/text/json_fields.h"
 #include "moescope/text/unicode.h"
@@ -84,9 +85,11 @@ void BpeModel::read_vocabulary(const nlohmann::json& vocab) {
   pieces_.reserve(vocab.size());
   std::unordered_map<std::int32_t, const std::string*> owners;
   for (const auto& [piece, id] : vocab.items()) {
-    const std::int32_t value = to_token_id(id, [&piece = piece] { return fmt::format("model.vocab[\"{}\"]", piece); });
+    const std::int32_t value =
+        to_token_id(id, [&piece = piece] { return fmt::format("model.vocab[{}]", io::quote_name(piece)); });
     const auto [owner, is_new] = owners.emplace(value, &piece);
-    if (!is_new) throw input_error("model.vocab gives id {} to both '{}' and another piece", value, piece);
+    if (!is_new)
+      throw input_error("model.vocab gives id {} to both {} and another piece", value, io::quote_name(piece));
     pieces_.emplace(piece, value);
   }
 }
@@ -96,7 +99,7 @@ void BpeModel::read_merges(const nlohmann::json& merges) {
   merges_ = MergeTable(merges.size());
   const auto id_of = [this](const std::string& piece, std::size_t i) {
     if (const auto id = find(piece)) return *id;
-    throw input_error("model.merges[{}] needs the piece '{}', which model.vocab does not have", i, piece);
+    throw input_error("model.merges[{}] needs the piece {}, which model.vocab does not have", i, io::quote_name(piece));
   };
   std::string left, right;
   std::uint32_t rank = 0;
@@ -107,7 +110,7 @@ void BpeModel::read_merges(const nlohmann::json& merges) {
       if (text.starts_with("#version")) continue;
       const std::size_t space = text.find(' ');
       if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
-        throw input_error("model.merges[{}] is not two pieces with a space between: '{}'", i, text);
+        throw input_error("model.merges[{}] is not two pieces with a space between: {}", i, io::quote_name(text));
       }
       left = text.substr(0, space), right = text.substr(space + 1);
     } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
@@ -116,7 +119,8 @@ void BpeModel::read_merges(const nlohmann::json& merges) {
       throw input_error("model.merges[{}] is neither \"LEFT RIGHT\" nor [\"LEFT\", \"RIGHT\"]", i);
     }
     const std::int32_t left_id = id_of(left, i), right_id = id_of(right, i);
-    if (right.size() < prefix_.size()) throw input_error("model.merges[{}]: '{}' lacks the subword prefix", i, right);
+    if (right.size() < prefix_.size())
+      throw input_error("model.merges[{}]: {} lacks the subword prefix", i, io::quote_name(right));
     merges_.put(left_id, right_id, {rank++, id_of(left + right.substr(prefix_.size()), i)});
   }
 }

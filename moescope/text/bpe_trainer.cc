@@ -9,6 +9,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/random.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/byte_level.h"
 #include "moescope/text/unicode.h"
 
@@ -54,7 +55,7 @@ class Trainer {
   explicit Trainer(const BpeTrainerOptions& options) : options_(options) {
     for (const std::string& token : options.special_tokens) {
       if (find_invalid_utf8(token) || token.empty())
-        throw input_error("special token '{}' is empty or not UTF-8", token);
+        throw input_error("special token {} is empty or not UTF-8", io::quote_name(token));
       if (!ids_.contains(token)) add_piece(token);
     }
     // The alphabet in the order of its characters, so that ids do not depend on the texts.

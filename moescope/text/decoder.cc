@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/io/utf8.h"
 #include "moescope/text/byte_level.h"
 #include "moescope/text/json_fields.h"
@@ -141,7 +142,7 @@ class StripDecoder : public Decoder {
   explicit StripDecoder(const JsonFields& fields)
       : content_(fields.string("content")), start_(fields.count("start")), stop_(fields.count("stop")) {
     if (count_code_points(content_) != 1) {
-      throw input_error("{} is not one character: '{}'", fields.place_of("content"), content_);
+      throw input_error("{} is not one character: {}", fields.place_of("content"), io::quote_name(content_));
     }
   }
   void decode(std::vector<std::string>& pieces) const override {
@@ -208,7 +209,7 @@ std::unique_ptr<Decoder> make_decoder(const nlohmann::json& json, const std::str
   if (type == "Strip") return std::make_unique<StripDecoder>(fields);
   if (type == "BPEDecoder") return std::make_unique<BpeDecoder>(fields);
   if (type == "Sequence") return std::make_unique<SequenceDecoder>(fields);
-  throw input_error("{} is of the unknown type '{}'", place, type);
+  throw input_error("{} is of the unknown type {}", place, io::quote_name(type));
 }
 
 }  // namespace moescope::text

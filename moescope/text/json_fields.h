@@ -9,6 +9,7 @@
 #include <string>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 
 namespace moescope::text {
 
@@ -17,7 +18,7 @@ template <typename Name>
 std::int32_t to_token_id(const nlohmann::json& value, const Name& name) {
   constexpr auto kMax = std::numeric_limits<std::int32_t>::max() - 1;
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMax)) {
-    throw input_error("{} is not a token id: {}", name(), value.dump());
+    throw input_error("{} is not a token id: {}", name(), io::quote_name(value.dump()));
   }
   return static_cast<std::int32_t>(value.get<std::uint64_t>());
 }
@@ -34,7 +35,7 @@ class JsonFields {
 
   const nlohmann::json& required(const char* key) const {
     const auto found = object_.find(key);
-    if (found == object_.end()) throw input_error("{} has no '{}'", place_, key);
+    if (found == object_.end()) throw input_error("{} has no {}", place_, io::quote_name(key));
     return *found;
   }
 

@@ -20,13 +20,14 @@ inline MetaspaceOptions read_metaspace(const JsonFields& fields) {
   MetaspaceOptions options;
   options.replacement = fields.string("replacement");
   if (count_code_points(options.replacement) != 1) {
-    throw input_error("{} is not one character: '{}'", fields.place_of("replacement"), options.replacement);
+    throw input_error("{} is not one character: {}", fields.place_of("replacement"),
+                      io::quote_name(options.replacement));
   }
   options.split = fields.boolean("split", true);
   const auto scheme = fields.optional_string("prepend_scheme");
   if (scheme && *scheme != "always") {
     if (*scheme != "first" && *scheme != "never") {
-      throw input_error("{} is the unknown scheme '{}'", fields.place_of("prepend_scheme"), *scheme);
+      throw input_error("{} is the unknown scheme {}", fields.place_of("prepend_scheme"), io::quote_name(*scheme));
     }
     options.scheme = *scheme == "first" ? PrependScheme::kFirst : PrependScheme::kNever;
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/json_fields.h"
 #include "moescope/text/normal_form.h"
 #include "moescope/text/pattern.h"
@@ -118,7 +119,7 @@ std::unique_ptr<Normalizer> make_normalizer(const nlohmann::json& json, const st
   if (type == "Prepend") return std::make_unique<PrependNormalizer>(fields);
   if (type == "Replace") return std::make_unique<ReplaceNormalizer>(fields);
   if (type == "Sequence") return std::make_unique<SequenceNormalizer>(fields);
-  throw input_error("{} is of the unknown type '{}'", place, type);
+  throw input_error("{} is of the unknown type {}", place, io::quote_name(type));
 }
 
 }  // namespace moescope::text

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/json_fields.h"
 #include "moescope/text/regex.h"
 #include "moescope/text/unicode.h"
@@ -131,7 +132,7 @@ SplitBehavior parse_split_behavior(const std::string& name, const std::string& p
   if (name == "MergedWithPrevious") return SplitBehavior::kMergedWithPrevious;
   if (name == "MergedWithNext") return SplitBehavior::kMergedWithNext;
   if (name == "Contiguous") return SplitBehavior::kContiguous;
-  throw input_error("{} is the unknown behaviour '{}'", place, name);
+  throw input_error("{} is the unknown behaviour {}", place, io::quote_name(name));
 }
 
 std::vector<PatternPart> split_parts(std::vector<PatternPart> parts, SplitBehavior behavior) {

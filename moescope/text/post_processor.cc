@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/json_fields.h"
 #include "moescope/text/unicode.h"
 
@@ -121,7 +122,8 @@ class TemplatePostProcessor : public PostProcessor {
       const JsonFields part(single[i], fmt::format("{}.single[{}]", fields.place(), i));
       if (const auto* sequence = part.optional("Sequence")) {
         const std::string id = JsonFields(*sequence, part.place_of("Sequence")).string("id");
-        if (id != "A") throw input_error("{} puts sequence '{}' into the template of one", part.place(), id);
+        if (id != "A")
+          throw input_error("{} puts sequence {} into the template of one", part.place(), io::quote_name(id));
         parts_.emplace_back();
       } else {
         const JsonFields token(part.required("SpecialToken"), part.place_of("SpecialToken"));
@@ -150,7 +152,7 @@ class TemplatePostProcessor : public PostProcessor {
   };
 
   static Part read_special(const JsonFields& special, const std::string& name) {
-    const JsonFields token(special.required(name.c_str()), special.place_of(name));
+    const JsonFields token(special.required(name.c_str()), special.place_of(io::quote_name(name)));
     const nlohmann::json& ids = token.array("ids");
     const nlohmann::json& tokens = token.array("tokens");
     if (ids.size() != tokens.size()) throw input_error("{} has not as many ids as tokens", token.place());
@@ -205,7 +207,7 @@ std::unique_ptr<PostProcessor> make_post_processor(const nlohmann::json& json, c
   if (type == "RobertaProcessing") return std::make_unique<ClsSepPostProcessor>(fields, true);
   if (type == "TemplateProcessing") return std::make_unique<TemplatePostProcessor>(fields);
   if (type == "Sequence") return std::make_unique<SequencePostProcessor>(fields);
-  throw input_error("{} is of the unknown type '{}'", place, type);
+  throw input_error("{} is of the unknown type {}", place, io::quote_name(type));
 }
 
 }  // namespace moescope::text

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/byte_level.h"
 #include "moescope/text/json_fields.h"
 #include "moescope/text/metaspace.h"
@@ -200,7 +201,7 @@ std::unique_ptr<PreTokenizer> make_pre_tokenizer(const nlohmann::json& json, con
   }
   if (type == "Metaspace") return std::make_unique<MetaspacePreTokenizer>(fields);
   if (type == "Sequence") return std::make_unique<SequencePreTokenizer>(fields, may_keep_bytes);
-  throw input_error("{} is of the unknown type '{}'", place, type);
+  throw input_error("{} is of the unknown type {}", place, io::quote_name(type));
 }
 
 }  // namespace moescope::text

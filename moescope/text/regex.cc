@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/unicode.h"
 
 namespace moescope::text {
@@ -56,7 +57,7 @@ Regex::Regex(const std::string& oniguruma) : expression_(oniguruma), program_(st
   program_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                                      PCRE2_UTF | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &position,
                                      context.get()));
-  if (!program_->code) throw input_error("regular expression '{}': {}", expression_, message_of(error));
+  if (!program_->code) throw input_error("regular expression {}: {}", io::quote_name(expression_), message_of(error));
   // Without JIT (a machine or a pattern that it does not support) matching is slower, not different.
   pcre2_jit_compile(program_->code.get(), PCRE2_JIT_COMPLETE);
 }
@@ -93,7 +94,8 @@ void Regex::find_all(std::string_view text, const std::function<void(std::size_t
                            scratch->data.get(), scratch->context.get());
     }
     if (result < 0 && result != PCRE2_ERROR_NOMATCH) {
-      throw input_error("regular expression '{}' cannot search this text: {}", expression_, message_of(result));
+      throw input_error("regular expression {} cannot search this text: {}", io::quote_name(expression_),
+                        message_of(result));
     }
     return result > 0;
   };
@@ -102,7 +104,8 @@ void Regex::find_all(std::string_view text, const std::function<void(std::size_t
   std::size_t last_end = 0;
   for (std::size_t from = 0; from <= text.size() && match(from);) {
     const std::size_t begin = range[0], end = range[1];
-    if (begin > end) throw input_error("regular expression '{}' ends a match before its start", expression_);
+    if (begin > end)
+      throw input_error("regular expression {} ends a match before its start", io::quote_name(expression_));
     if (begin == end && has_last && end == last_end) {
       if (from == text.size()) break;
       from += utf8_length(text[from]);

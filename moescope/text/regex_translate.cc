@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "moescope/base/error.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/code_point_set.h"
 #include "moescope/text/regex.h"
 #include "moescope/text/unicode.h"
@@ -34,7 +35,7 @@ class Translator {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw input_error("regular expression '{}' {} (at byte {})", in_, what, at_);
+    throw input_error("regular expression {} {} (at byte {})", io::quote_name(in_), what, at_);
   }
 
   bool at_end() const { return at_ >= in_.size(); }
@@ -197,7 +198,7 @@ class Translator {
       } else if (c == 'm') {
         (is_on ? on : off) += 's';  // Oniguruma's "m" lets "." match a line end
       } else {
-        fail(fmt::format("has the unsupported group (?{}...)", c));
+        fail(fmt::format("has the unsupported group {}", io::quote_name("(?" + std::string(1, c))));
       }
     }
   }
@@ -290,7 +291,7 @@ class Translator {
       const bool is_inverted = take("^") != (c == 'P');
       const std::string name = take_name('}');
       auto set = named_set(name, false);
-      if (!set) fail(fmt::format("has the unknown property '{}'", name));
+      if (!set) fail(fmt::format("has the unknown property {}", io::quote_name(name)));
       return is_inverted ? UnicodeSet(set->complement()) : *set;
     }
     const auto lower = static_cast<char>(c | 0x20);
@@ -363,7 +364,7 @@ class Translator {
     const bool is_inverted = take("^");
     const std::string name = take_name(':');
     auto set = named_set(name, true);
-    if (!set || !take("]")) fail(fmt::format("has the unknown class [:{}:]", name));
+    if (!set || !take("]")) fail(fmt::format("has the unknown class {}", io::quote_name(name)));
     return is_inverted ? UnicodeSet(set->complement()) : *set;
   }
 

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <unordered_map>
 #include <utility>
 
 #include "moescope/base/error.h"
+#include "moescope/io/checkpoint_folder.h"
+#include "moescope/io/json_values.h"
+#include "moescope/io/quote.h"
 #include "moescope/text/added_tokens.h"
 #include "moescope/text/aligned_text.h"
 #include "moescope/text/bpe.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr std::uintmax_t kMaxFileBytes = 512u << 20;
 constexpr std::int32_t kMaxTokenId = 1 << 24;  // a table of this size is made
+constexpr int kMaxJsonDepth = 512;             // components nest, and are made one inside another
 
 // Counts characters up to a byte position. Positions mostly grow, so it walks on from the last one.
 class CharacterCounter {
@@ -77,7 +79,7 @@ Tokenizer::Impl::Impl(const nlohmann::json& root) {
   const JsonFields model_fields(model_json, "model");
   // Old files leave the type of a BPE model out.
   if (const auto type = model_fields.optional_string("type"); type && *type != "BPE") {
-    throw input_error("model is of the unknown type '{}'", *type).hint("only BPE models are read");
+    throw input_error("model is of the unknown type {}", io::quote_name(*type)).hint("only BPE models are read");
   }
   model = std::make_unique<BpeModel>(model_json);
   if (const auto* json = fields.optional("normalizer")) normalizer = make_normalizer(*json, "normalizer");
@@ -168,20 +170,24 @@ Tokenizer Tokenizer::load(const std::filesystem::path& tokenizer_json) {
   const std::string place = tokenizer_json.string();
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(tokenizer_json, error);
-  if (error) throw input_error("cannot be read: {}", error.message()).at(place);
-  if (size > kMaxFileBytes) throw input_error("{} bytes are too many for a tokenizer", size).at(place);
-  std::ifstream file(tokenizer_json, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (!file || !content) throw input_error("cannot be read").at(place);
-  return from_json(content.view(), place);
+  if (!error && size > kMaxFileBytes) throw input_error("{} bytes are too many for a tokenizer", size).at(place);
+  const nlohmann::json root = io::read_json(tokenizer_json);
+  try {
+    return Tokenizer(std::make_unique<Impl>(root));
+  } catch (const Error& problem) {
+    throw problem.at(place);
+  }
 }
 
 Tokenizer Tokenizer::from_json(std::string_view json, const std::string& place) {
+  const auto check_depth = [](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    if (depth > kMaxJsonDepth) throw input_error("is nested deeper than {} levels", kMaxJsonDepth);
+    return true;
+  };
   try {
-    return Tokenizer(std::make_unique<Impl>(nlohmann::json::parse(json)));
+    return Tokenizer(std::make_unique<Impl>(nlohmann::json::parse(json, check_depth)));
   } catch (const nlohmann::json::exception& error) {
-    throw input_error("not a JSON document: {}", error.what()).at(place);
+    throw input_error("not JSON: {}", io::json_reason(error)).at(place);
   } catch (const Error& error) {
     throw error.at(place);
   }

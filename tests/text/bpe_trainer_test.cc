@@ -167,7 +167,7 @@ TEST(BpeTraining, SaysWhatIsWrong) {
   EXPECT_THAT(error_of({"abc"}, small), HasSubstr("vocab_size 100 is smaller than"));
   BpeTrainerOptions empty_special;
   empty_special.special_tokens = {""};
-  EXPECT_THAT(error_of({"abc"}, empty_special), HasSubstr("special token ''"));
+  EXPECT_THAT(error_of({"abc"}, empty_special), HasSubstr("special token \"\""));
 }
 
 }  // namespace
