@@ -265,10 +265,11 @@ inline void SyntheticRun::write_labels(const std::filesystem::path& folder) cons
         {"always", mean(0.0296 * n_labelled)}}},
       {"settings", {{"max_terms", 3}, {"beam", 12}}},
       {"split",
-       {{"n_explain", {{"documents", 150}, {"tokens", 60000}}},
-        {"n_validation", {{"documents", 50}, {"tokens", 20000}}},
+       {{"unit", "document"},
+        {"n_explain", {{"units", 150}, {"tokens", 60000}}},
+        {"n_validation", {{"units", 50}, {"tokens", 20000}}},
         {"n_test",
-         {{"documents", 100}, {"tokens", 40000}}}}}}.dump(1);
+         {{"units", 100}, {"tokens", 40000}}}}}}.dump(1);
 }
 
 }  // namespace moescope::report::testing

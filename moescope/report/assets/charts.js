@@ -20,7 +20,7 @@ function colour(kind, t) {
 }
 const css = (rgb) => "rgb(" + rgb.join(" ") + ")";
 
-function niceTicks(low, high, n = 4) {
+function niceTicks(low, high, n = 5) {
   if (!(high > low)) return [low];
   const raw = (high - low) / n, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((x) => x * power).find((x) => x >= raw);

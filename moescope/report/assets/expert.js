@@ -5,9 +5,8 @@ const literal = (l) => h("span", {class: "literal" + (l.negated ? " not" : "")},
 function ruleNode(rule) {
   const terms = Array.isArray(rule.terms) ? rule.terms.filter(Array.isArray) : [];
   if (!terms.length) return rule.text ? h("p", {}, sentence(rule.text)) : notAvailable("the rule has no terms");
-  return [rule.text ? h("p", {class: "rule-text"}, sentence(rule.text)) : null,
-    h("ul", {class: "terms"}, terms.map((term, i) => h("li", {}, i ? h("span", {class: "or"}, "or") : null,
-      term.map((l, j) => [j ? h("span", {class: "and"}, "and") : null, literal(l)]))))];
+  return h("ul", {class: "terms"}, terms.map((term, i) => h("li", {}, i ? h("span", {class: "or"}, "or") : null,
+    term.map((l, j) => [j ? h("span", {class: "and"}, "and") : null, literal(l)]))));
 }
 
 function verdict(label) {

@@ -118,7 +118,9 @@ function splitLine() {
   const part = (key, name) => {
     const v = split["n_" + key];
     if (isNumber(v)) return `${name} ${integer(v)}`;
-    return v && typeof v === "object" ? `${name} ${Object.entries(v).map(([what, n]) => `${integer(n)} ${what === "units" ? (split.unit || "unit") + "s" : what}`).join(" / ")}` : null;
+    if (!v || typeof v !== "object") return null;
+    const units = isNumber(v.units) ? `${integer(v.units)} ${split.unit || "unit"}s` : null, tokens = isNumber(v.tokens) ? `${integer(v.tokens)} tokens` : null;
+    return units && tokens ? `${name} ${units} (${tokens})` : units || tokens ? `${name} ${units || tokens}` : null;
   };
   const parts = [part("explain", "learned on"), part("validation", "pruned on"), part("test", "scored on")].filter(Boolean);
   return parts.length ? h("p", {class: "note"}, sentence("Text: " + parts.join("; ") + ".")) : null;
@@ -132,7 +134,7 @@ function layerSection() {
   if (!core.layers) return section("layers", "Layers", h("p", {}, notAvailable(missingReason("layers.csv"))), heatmapSection());
   const c = core.layers, loadMax = Math.log2(E);
   const charts = [
-    layerChart({title: "Router entropy", unit: `bits, at most ${real(loadMax)}`, zero: true, series: [{name: "router entropy", cls: "c-rule", values: c.router_entropy_bits}]}),
+    layerChart({title: "Router entropy", unit: `bits, at most ${real(loadMax)}`, zero: true, max: loadMax, series: [{name: "router entropy", cls: "c-rule", values: c.router_entropy_bits}]}),
     layerChart({title: "Router margin", unit: "first minus second probability", zero: true, series: [{name: "margin", cls: "c-rule", values: c.router_margin}]}),
     layerChart({title: "Load entropy", unit: `bits, even load ${real(loadMax)}`, zero: true, max: loadMax, series: [{name: "load entropy", cls: "c-rule", values: c.load_entropy_bits}]}),
     layerChart({title: "Largest load over mean load", unit: "1 = even", zero: true, series: [{name: "largest / mean", cls: "c-rule", values: c.load_max_over_mean}]}),
