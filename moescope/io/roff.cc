@@ -170,7 +170,7 @@ class Converter {
       return;
     }
     // A line that begins with a blank begins a new line on the page, too.
-    if (line[0] == ' ' || line[0] == '\t') page_.end_line();
+    if (line.starts_with(' ') || line.starts_with('\t')) page_.end_line();
     page_.filled(text, continues);
     end_of_text();
   }

@@ -96,6 +96,8 @@ TEST(Roff, DropsTheFormatOfTablesAndKeepsTheirText) {
 
 TEST(Roff, APageThatRefersToAnotherIsEmpty) { EXPECT_EQ(roff_to_text(".so man1/ls.1\n"), ""); }
 
+TEST(Roff, TakesAnEmptyLineForTheTagOfAnExample) { EXPECT_EQ(roff_to_text(".nf\n.TP\n\nx\n"), "x\n"); }
+
 TEST(Roff, TakesAnyInput) {
   const std::string pieces[] = {"\\",   "\n.",     "\n'",    "\\f",       "(",        "[",       "'",       "\\*",
                                 "\\s+", "\"",      ".if n ", "\\{",       "\\}",      "\n.ie t", "\n.el",   "\n.de X",
