@@ -144,7 +144,9 @@ TEST(Concepts, MarkKnownTextsAndNothingElse) {
   for (std::size_t i = 0; i < library.size(); ++i) {
     const std::string& name = library.at(i).name;
     EXPECT_GT(n_marking[name], 0) << name << " has no positive text";
-    if (name != "is_operator" && name != "is_async") EXPECT_GT(n_silent[name], 0) << name << " has no negative text";
+    if (name != "is_operator" && name != "is_async") {
+      EXPECT_GT(n_silent[name], 0) << name << " has no negative text";
+    }
   }
 }
 
