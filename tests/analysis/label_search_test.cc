@@ -101,7 +101,9 @@ TEST(RuleSearch, FindsPlantedRules) {
       const double truth = world.f1(planted[i], target, begin, world.n_rows);
       EXPECT_GT(world.f1(*found, target, begin, world.n_rows), truth - 0.04)
           << "planted " << rule_text(planted[i], world.table) << ", found " << rule_text(*found, world.table);
-      if (i == 0) EXPECT_EQ(*found, planted[i]) << "nothing needless is kept";
+      if (i == 0) {
+        EXPECT_EQ(*found, planted[i]) << "nothing needless is kept";
+      }
     }
   }
 }
