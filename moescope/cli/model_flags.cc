@@ -1,7 +1,5 @@
 #include "moescope/cli/model_flags.h"
 
-#include <ATen/Parallel.h>
-
 #include <charconv>
 
 #include "moescope/base/error.h"
@@ -18,7 +16,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
 }
 
 LoadedModel load_model(const ModelFlags& flags) {
-  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  engine::set_threads(flags.threads);
   const at::Device device = engine::parse_device(flags.device);
   LoadedModel loaded;
   loaded.folder = io::find_checkpoint(flags.model, flags.revision);

@@ -1,6 +1,7 @@
 #include "moescope/engine/device.h"
 
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <torch/version.h>
 
@@ -64,6 +65,10 @@ std::optional<std::uint64_t> device_free_bytes(at::Device device) {
 #else
   return std::nullopt;
 #endif
+}
+
+void set_threads(int n_threads) {
+  if (n_threads > 0) at::set_num_threads(n_threads);
 }
 
 void synchronize(at::Device device) {

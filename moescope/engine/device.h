@@ -21,6 +21,9 @@ const char* dtype_word(at::ScalarType dtype);  // "float32", "bfloat16"
 // Free memory of the device: of the machine for the CPU, of the card for CUDA where this LibTorch can tell.
 std::optional<std::uint64_t> device_free_bytes(at::Device device);
 
+// Threads of LibTorch's CPU work; 0 leaves all processors.
+void set_threads(int n_threads);
+
 // Waits for the device to finish (timings).
 void synchronize(at::Device device);
 

@@ -46,7 +46,7 @@ std::string_view domain_of(const std::string& path) {
   if (name == "copyright") return "licence";
   if (is_changelog(name)) return "changelog";
   const bool document = one_of(extension, {"", ".txt", ".text", ".md", ".rst", ".Debian"}) ||
-                        one_of(plain.stem().string(), {"README", "NEWS", "FAQ", "INSTALL", "HISTORY", "TODO"});
+                        one_of(plain.stem().string(), {"README", "NEWS", "FAQ", "INSTALL", "HISTORY"});
   return document ? "document" : "";
 }
 

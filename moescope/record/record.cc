@@ -167,7 +167,7 @@ RecordSummary summarize(const RecordOptions& options, nlohmann::json run) {
 
 RecordSummary record(const RecordOptions& options, const Console& console) {
   check(options);
-  if (options.n_threads > 0) at::set_num_threads(options.n_threads);
+  engine::set_threads(options.n_threads);
   const at::Device device = engine::parse_device(options.device);
   const io::CheckpointFolder folder = io::find_checkpoint(options.model);
   const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
