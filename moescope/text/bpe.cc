@@ -132,7 +132,8 @@ void BpeModel::find_alphabets() {
     append_utf8(byte_character(static_cast<std::uint8_t>(byte)), piece);
     const auto id = find(piece);
     byte_ids_[byte] = id.value_or(-1);
-    has_byte_alphabet_ = has_byte_alphabet_ && id;
+    const bool is_in_utf8 = byte != 0xC0 && byte != 0xC1 && byte < 0xF5;
+    has_byte_alphabet_ = has_byte_alphabet_ && (id || !is_in_utf8);
     fallback_ids_[byte] = find(fmt::format("<0x{:02X}>", byte)).value_or(-1);
   }
   if (!has_byte_alphabet_ || !ignore_merges_) return;

@@ -84,7 +84,8 @@ class BpeModel {
   // (only if has_byte_alphabet), and lengths count raw bytes.
   void tokenize(std::string_view word, bool is_bytes, Session& session, std::vector<BpeToken>& out) const;
 
-  // Whether each byte of byte_level.h's alphabet is a piece and no prefix or suffix changes single characters.
+  // Whether the character of each byte that valid UTF-8 can have (byte_level.h) is a piece, and no prefix or suffix
+  // changes single characters.
   bool has_byte_alphabet() const { return has_byte_alphabet_; }
 
   const PieceMap& pieces() const { return pieces_; }
