@@ -1,6 +1,6 @@
 // The memory plan of a run: how many tokens a wave and a batch may have, so that everything that is resident together
-// stays below the budget. Estimates are upper bounds of what the blocks of model/ allocate; engine_test holds them
-// against the measured peak.
+// stays below the budget. Estimates are upper bounds of what the blocks of model/ allocate; bench/record_bench
+// prints the measured peak beside the plan.
 #pragma once
 
 #include <ATen/ATen.h>

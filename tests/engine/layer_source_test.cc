@@ -1,0 +1,48 @@
+#include "moescope/engine/layer_source.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/engine/tiny_run.h"
+
+namespace moescope::engine {
+namespace {
+
+struct Way {
+  at::ScalarType dtype;
+  bool keep_layers;
+};
+class LayerSources : public testing::TestWithParam<Way> {};
+
+void expect_equal(const model::LayerWeights& got, const model::LayerWeights& want) {
+  EXPECT_TRUE(at::equal(got.router, want.router));
+  EXPECT_TRUE(at::equal(got.attention.query, want.attention.query));
+  ASSERT_EQ(got.experts.size(), want.experts.size());
+  for (std::size_t e = 0; e < want.experts.size(); ++e) {
+    EXPECT_TRUE(at::equal(got.experts[e].gate, want.experts[e].gate));
+    EXPECT_TRUE(at::equal(got.experts[e].down, want.experts[e].down));
+  }
+}
+
+// Waves in order, a wrong announcement, the same layer twice, and the end: mapped and converted weights alike.
+TEST_P(LayerSources, GiveTheLayerAskedForWhateverWasReadAhead) {
+  const model::Checkpoint checkpoint = test::open_fixture("plain");
+  LayerSource source(checkpoint, GetParam().dtype, at::kCPU, GetParam().keep_layers);
+  struct Step {
+    std::int64_t layer;
+    std::optional<std::int64_t> next;
+  };
+  for (const Step& step :
+       {Step{0, 1}, Step{1, 2}, Step{2, 0}, Step{0, 1}, Step{2, 1}, Step{1, 1}, Step{1, {}}, Step{0, 2}}) {
+    const model::LayerWeights& got = source.take(step.layer, step.next);
+    const model::LayerWeights want = checkpoint.layer(step.layer, GetParam().dtype, at::kCPU);
+    EXPECT_EQ(got.router.scalar_type(), GetParam().dtype);
+    expect_equal(got, want);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, LayerSources,
+                         testing::Values(Way{at::kFloat, true}, Way{at::kFloat, false}, Way{at::kBFloat16, true},
+                                         Way{at::kBFloat16, false}));
+
+}  // namespace
+}  // namespace moescope::engine
