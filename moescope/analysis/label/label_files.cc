@@ -147,6 +147,7 @@ json settings_json(const LabelOptions& options, const Labels& labels) {
           {"rule_beam", options.search.rule_beam},
           {"n_refinements", options.search.n_refinements},
           {"literal_penalty", options.search.literal_penalty},
+          {"length_price", options.search.length_price},
           {"min_support", options.predicates.min_support},
           {"max_predicates", options.predicates.max_predicates},
           {"groups", options.groups.n_groups},

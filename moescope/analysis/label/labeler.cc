@@ -72,6 +72,7 @@ class Labeler {
 
  private:
   PredicateTable build_table(const text::ConceptLibrary* concepts);
+  LengthPrice price_of_length(const Target& target) const;
   void learn(const Target& target, ExpertLabel* label) const;
   void judge(const Target& target, const std::vector<ExpertLabel>& layer, ExpertLabel* label) const;
   std::optional<int> random_other(const std::vector<ExpertLabel>& layer, const ExpertLabel& label) const;
@@ -105,6 +106,21 @@ PredicateTable Labeler::build_table(const text::ConceptLibrary* concepts) {
                          &predicate_counts_);
 }
 
+// By how much the control of single pieces gains when a rule has n literals instead of kMinPieces or fewer.
+LengthPrice Labeler::price_of_length(const Target& target) const {
+  const auto n_max = static_cast<std::size_t>(options_.search.max_terms * options_.search.max_literals);
+  const PieceCurve curve =
+      piece_curve(token_id_of_row_, run_.pieces.size(), split_, target, std::max(n_max, kMinPieces));
+  const auto price = [&](const std::vector<double>& f1) {
+    std::vector<double> prices(f1.size(), 0.0);
+    for (std::size_t n = kMinPieces + 1; n < f1.size(); ++n) {
+      prices[n] = std::max(prices[n - 1], options_.search.length_price * (f1[n] - f1[kMinPieces]));
+    }
+    return prices;
+  };
+  return {price(curve.explain), price(curve.validation)};
+}
+
 // Counts and status; the rule, where one can be learned.
 void Labeler::learn(const Target& target, ExpertLabel* label) const {
   label->n_positive = static_cast<std::int64_t>(target.positive.size());
@@ -120,7 +136,7 @@ void Labeler::learn(const Target& target, ExpertLabel* label) const {
              label->n_test_positive < options_.min_test_positive) {
     label->status = LabelStatus::kTooFew;
   } else {
-    label->rule = search_.find(target);
+    label->rule = search_.find(target, price_of_length(target));
     label->status = label->rule ? LabelStatus::kOk : LabelStatus::kNoRule;
   }
 }

@@ -114,6 +114,34 @@ std::vector<std::int32_t> best_pieces(const std::vector<std::int32_t>& token_of_
   return chosen;
 }
 
+PieceCurve piece_curve(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known, const Split& split,
+                       const Target& target, std::size_t n_max) {
+  const std::vector<std::int32_t> pieces = best_pieces(token_of_row, n_pieces_known, split, target, n_max);
+  const auto curve = [&](std::size_t begin, std::size_t end) {
+    std::vector<std::int64_t> n(n_pieces_known, 0), hits(n_pieces_known, 0);
+    for (std::size_t row = begin; row < end; ++row) ++n[static_cast<std::size_t>(token_of_row[row])];
+    for (std::uint32_t row : target.left_out) {
+      if (row >= begin && row < end) --n[static_cast<std::size_t>(token_of_row[row])];
+    }
+    double n_positive = 0;
+    for (std::uint32_t row : target.positive) {
+      if (row < begin || row >= end) continue;
+      ++hits[static_cast<std::size_t>(token_of_row[row])];
+      n_positive += 1;
+    }
+    std::vector<double> f1 = {0.0};
+    double all_hits = 0, all_n = 0;
+    for (std::int32_t piece : pieces) {
+      all_hits += static_cast<double>(hits[static_cast<std::size_t>(piece)]);
+      all_n += static_cast<double>(n[static_cast<std::size_t>(piece)]);
+      f1.push_back(stats::f1_score(all_hits, all_n, n_positive).value_or(0));
+    }
+    f1.resize(n_max + 1, f1.back());
+    return f1;
+  };
+  return {curve(0, split.n_explain), curve(split.n_explain, split.test_begin())};
+}
+
 Bits rows_of_pieces(const std::vector<std::int32_t>& token_of_row, const std::vector<std::int32_t>& pieces) {
   Bits rows(token_of_row.size());
   for (std::size_t row = 0; row < token_of_row.size(); ++row) {

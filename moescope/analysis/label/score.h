@@ -63,6 +63,12 @@ std::optional<Difference> difference(const stats::Resamples& resamples, const Sc
 // `token_of_row` gives a row's token id.
 std::vector<std::int32_t> best_pieces(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known,
                                       const Split& split, const Target& target, std::size_t n_chosen);
+// F1 of the control with 0, 1, ... n_max pieces on the explain and on the validation rows. [n_max + 1] each.
+struct PieceCurve {
+  std::vector<double> explain, validation;
+};
+PieceCurve piece_curve(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known, const Split& split,
+                       const Target& target, std::size_t n_max);
 Bits rows_of_pieces(const std::vector<std::int32_t>& token_of_row, const std::vector<std::int32_t>& pieces);
 
 }  // namespace moescope::analysis

@@ -72,8 +72,9 @@ class Best {
 // One expert's search: its target on the explain rows and scratch space.
 class ExpertSearch {
  public:
-  ExpertSearch(const RuleSearch& search, const Target& target)
+  ExpertSearch(const RuleSearch& search, const Target& target, const LengthPrice& price)
       : search_(search),
+        price_(price),
         table_(search.table_),
         options_(search.options_),
         positive_(search.n_explain_),
@@ -108,13 +109,13 @@ class ExpertSearch {
 
   Bits explain_rows(const Term& term) const;
   Bits cover_of(const Rule& rule) const;
-  double value_of(const Rule& rule) const;
   std::vector<Valued> extend(const Rule& rule, int n) const;
   void grow(const Growing& from, const Counts& n_counts, const Counts& hit_counts, Best* by_value, Best* by_gain,
             Best* overall) const;
   void refine(Valued* best) const;
 
   const RuleSearch& search_;
+  const LengthPrice& price_;
   const PredicateTable& table_;
   const SearchOptions& options_;
   Bits positive_, judged_;  // explain rows
@@ -152,18 +153,13 @@ Bits ExpertSearch::cover_of(const Rule& rule) const {
   return rows &= judged_;
 }
 
-double ExpertSearch::value_of(const Rule& rule) const {
-  const Bits cover = cover_of(rule);
-  const auto hits = static_cast<double>(count_and(cover.words(), positive_.words()));
-  return f1_of(hits, static_cast<double>(cover.count()), static_cast<double>(n_positive_)) -
-         options_.literal_penalty * static_cast<double>(rule.n_literals());
-}
-
 // Offers every literal that may be added to `from`, given how many of its rows (and of its positives) hold each.
 void ExpertSearch::grow(const Growing& from, const Counts& n_counts, const Counts& hit_counts, Best* by_value,
                         Best* by_gain, Best* overall) const {
   const double base = static_cast<double>(universe_hits_) / static_cast<double>(universe_n_);
-  const double penalty = options_.literal_penalty * static_cast<double>(n_other_literals_ + from.term.size() + 1);
+  const std::size_t n_literals = n_other_literals_ + from.term.size() + 1;
+  const double penalty =
+      options_.literal_penalty * static_cast<double>(n_literals) + LengthPrice::at(price_.explain, n_literals);
   const auto positive = static_cast<double>(n_positive_);
   Growing next;
   for (std::size_t p = 0; p < n_counts.size(); ++p) {
@@ -294,8 +290,13 @@ namespace {
 // Scores rules on the validation rows.
 class Validation {
  public:
-  Validation(const PredicateTable& table, const Target& target, std::size_t begin, std::size_t end)
-      : table_(table), positive_(table.n_rows()), judged_(table.n_rows()) {
+  Validation(const PredicateTable& table, const Target& target, std::size_t begin, std::size_t end,
+             const LengthPrice& price, double literal_penalty)
+      : table_(table),
+        price_(price),
+        literal_penalty_(literal_penalty),
+        positive_(table.n_rows()),
+        judged_(table.n_rows()) {
     for (std::size_t row = begin; row < end; ++row) judged_.set(row);
     for (std::uint32_t row : target.left_out) judged_.clear(row);
     for (std::uint32_t row : target.positive) {
@@ -310,6 +311,11 @@ class Validation {
     cover &= judged_;
     return f1_of(static_cast<double>(count_and(cover.words(), positive_.words())), static_cast<double>(cover.count()),
                  static_cast<double>(n_positive_));
+  }
+  // F1 less what the rule's length costs.
+  double value(const Rule& rule) const {
+    const std::size_t n = rule.n_literals();
+    return f1(rule) - literal_penalty_ * static_cast<double>(n) - LengthPrice::at(price_.validation, n);
   }
   double lift(const Rule& rule) const {
     Bits cover = evaluate(rule, table_);
@@ -326,6 +332,8 @@ class Validation {
 
  private:
   const PredicateTable& table_;
+  const LengthPrice& price_;
+  double literal_penalty_;
   Bits positive_, judged_;
   std::int64_t n_positive_ = 0;
 };
@@ -343,9 +351,9 @@ Rule without_literal(const Rule& rule, std::size_t at) {
   return shorter;
 }
 
-// Takes out, one at a time, whatever does not help on the validation rows.
+// Takes out, one at a time, whatever does not help on the validation rows. Returns the value that is left.
 double prune(const Validation& validation, Rule* rule) {
-  double best = validation.f1(*rule);
+  double best = validation.value(*rule);
   for (bool pruned = true; pruned && rule->n_literals() > 1;) {
     pruned = false;
     std::vector<Rule> shorter;
@@ -355,18 +363,11 @@ double prune(const Validation& validation, Rule* rule) {
       fewer.terms.erase(fewer.terms.begin() + static_cast<std::ptrdiff_t>(i));
       shorter.push_back(std::move(fewer));
     }
-    double best_shorter = -1;
-    const Rule* chosen = nullptr;
     for (const Rule& one : shorter) {
-      const double f1 = validation.f1(one);
-      if (f1 > best_shorter) {
-        best_shorter = f1;
-        chosen = &one;
-      }
-    }
-    if (chosen != nullptr && best_shorter >= best) {
-      best = best_shorter;
-      *rule = Rule(*chosen);
+      const double value = validation.value(one);
+      if (value < best) continue;
+      best = value;
+      *rule = one;
       pruned = true;
     }
   }
@@ -382,17 +383,18 @@ RuleSearch::RuleSearch(const PredicateTable& table, std::size_t n_explain, std::
   count_rows(table, Bits(n_explain, true), &support_);
 }
 
-std::optional<Rule> RuleSearch::find(const Target& target) const {
-  ExpertSearch expert(*this, target);
+std::optional<Rule> RuleSearch::find(const Target& target, const LengthPrice& price) const {
+  ExpertSearch expert(*this, target, price);
   std::vector<Rule> rules = expert.candidates();
   if (rules.empty()) return std::nullopt;
-  const Validation validation(table_, target, n_explain_, n_explain_ + n_validation_);
+  const Validation validation(table_, target, n_explain_, n_explain_ + n_validation_, price, options_.literal_penalty);
   if (validation.n_positive() == 0) return rules.back();  // nothing to prune on
   std::optional<Rule> best;
-  double best_value = validation.always_f1();
+  double best_value = -1e300;
   for (Rule& rule : rules) {
-    const double value = prune(validation, &rule) - options_.literal_penalty * static_cast<double>(rule.n_literals());
-    if (value > best_value && validation.lift(rule) >= kMinLift) {
+    const double value = prune(validation, &rule);
+    const bool says_something = validation.lift(rule) >= kMinLift && validation.f1(rule) > validation.always_f1();
+    if (value > best_value && says_something) {
       best_value = value;
       best = std::move(rule);
     }

@@ -6,12 +6,15 @@
 // added one at a time to a small beam of rules, then each term is searched again with the others fixed. Every rule met
 // on the way competes on the validation rows after pruning (a literal or term that does not help there goes, as in
 // Cohen's RIPPER).
+// A literal has a price: by how much one more single piece would improve the control of single pieces (score.h) for
+// this expert. So a rule grows only by what says more than a longer list of pieces would.
 // Only a rule with a lift of kMinLift on the validation rows is a rule: without that bar an expert that fires at random
 // would get "nearly every token", which F1 likes better than a few pieces.
 // Counting: rare predicates by walking the rows of a cover, common ones by popcount over bits, so that the cost of a
 // cover is its size times the few predicates that hold on a row, not rows times predicates.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -33,7 +36,18 @@ struct SearchOptions {
   int rule_beam = 2;        // rules kept while adding terms
   int n_refinements = 1;    // rounds of searching each term again
   double literal_penalty = 0.002;
+  double length_price =
+      0.5;  // share of LengthPrice that a rule pays: 0 looks at F1 alone, 1 at the lead over the control
   std::int64_t min_hits = 5;  // positives that a term must add
+};
+
+// What a rule of n literals costs, by n; empty: nothing. Rising, from 0.
+struct LengthPrice {
+  std::vector<double> explain, validation;
+
+  static double at(const std::vector<double>& prices, std::size_t n) {
+    return prices.empty() ? 0 : prices[std::min(n, prices.size() - 1)];
+  }
 };
 
 // Base counts of the explain part, shared by all experts. Immutable; find() is safe from many threads.
@@ -44,7 +58,7 @@ class RuleSearch {
              const SearchOptions& options);
 
   // The best rule; none where nothing beats saying yes always.
-  std::optional<Rule> find(const Target& target) const;
+  std::optional<Rule> find(const Target& target, const LengthPrice& price = {}) const;
 
  private:
   friend class ExpertSearch;

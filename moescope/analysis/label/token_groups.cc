@@ -42,24 +42,24 @@ std::vector<std::int32_t> most_frequent(const std::vector<std::int64_t>& counts,
   return ids;
 }
 
-// Random signs of a neighbour on one side: its column of the projection.
-double sign_of(std::uint64_t seed, std::size_t neighbour, std::size_t side, std::size_t dimension) {
-  return (hash64(seed, neighbour * 2 + side, dimension) & 1) != 0 ? 1.0 : -1.0;
-}
+// A sparse matrix by rows: (column, value), columns rising.
+using SparseRows = std::vector<std::vector<std::pair<std::size_t, double>>>;
 
-Vectors project_neighbours(const std::vector<std::int32_t>& tokens, const std::vector<bool>& follows,
-                           const std::vector<bool>& counted, const std::vector<std::int32_t>& row_of,
-                           const std::vector<std::int32_t>& neighbour_of, std::size_t n_rows,
-                           const TokenGroupOptions& options) {
-  const std::size_t n_neighbours = static_cast<std::size_t>(options.n_neighbours);
-  std::vector<std::unordered_map<std::size_t, double>> counts(n_rows);  // column: neighbour * 2 + side
-  std::vector<double> column_sums(n_neighbours * 2, 0.0), row_sums(n_rows, 0.0);
+constexpr std::size_t kPlaces = 4;  // of a neighbour: one or two before, one or two behind
+
+// Positive pointwise mutual information of pieces (rows) and neighbours at their places (columns).
+SparseRows neighbour_information(const std::vector<std::int32_t>& tokens, const std::vector<bool>& follows,
+                                 const std::vector<bool>& counted, const std::vector<std::int32_t>& row_of,
+                                 const std::vector<std::int32_t>& neighbour_of, std::size_t n_rows,
+                                 std::size_t n_columns) {
+  std::vector<std::unordered_map<std::size_t, double>> counts(n_rows);
+  std::vector<double> column_sums(n_columns, 0.0), row_sums(n_rows, 0.0);
   double total = 0;
-  const auto count = [&](std::int32_t piece, std::int32_t neighbour, std::size_t side) {
+  const auto count = [&](std::int32_t piece, std::int32_t neighbour, std::size_t place) {
     const std::int32_t row = row_of[static_cast<std::size_t>(piece)];
     const std::int32_t column = neighbour_of[static_cast<std::size_t>(neighbour)];
     if (row < 0 || column < 0) return;
-    const std::size_t at = static_cast<std::size_t>(column) * 2 + side;
+    const std::size_t at = static_cast<std::size_t>(column) * kPlaces + place;
     counts[static_cast<std::size_t>(row)][at] += 1;
     column_sums[at] += 1;
     row_sums[static_cast<std::size_t>(row)] += 1;
@@ -69,24 +69,80 @@ Vectors project_neighbours(const std::vector<std::int32_t>& tokens, const std::v
     if (!follows[t] || !counted[t] || !counted[t - 1]) continue;
     count(tokens[t], tokens[t - 1], 0);
     count(tokens[t - 1], tokens[t], 1);
+    if (t < 2 || !follows[t - 1] || !counted[t - 2]) continue;
+    count(tokens[t], tokens[t - 2], 2);
+    count(tokens[t - 2], tokens[t], 3);
   }
-  const std::size_t d = static_cast<std::size_t>(options.n_dimensions);
-  std::vector<double> signs(n_neighbours * 2 * d);
-  for (std::size_t c = 0; c < n_neighbours * 2; ++c) {
-    for (std::size_t i = 0; i < d; ++i) signs[c * d + i] = sign_of(options.seed, c / 2, c % 2, i);
-  }
-  Vectors vectors{n_rows, d, std::vector<double>(n_rows * d, 0.0)};
+  SparseRows rows(n_rows);
   for (std::size_t row = 0; row < n_rows; ++row) {
-    std::vector<std::pair<std::size_t, double>> cells(counts[row].begin(), counts[row].end());
-    std::sort(cells.begin(), cells.end());  // a fixed order of summation: the same groups everywhere
-    for (const auto& [column, n] : cells) {
+    for (const auto& [column, n] : counts[row]) {
       const double information = std::log(n * total / (row_sums[row] * column_sums[column]));
-      if (information <= 0) continue;
-      const double weight = information * std::sqrt(n / (n + 5.0));  // rare pairs say little
-      for (std::size_t i = 0; i < d; ++i) vectors.row(row)[i] += weight * signs[column * d + i];
+      // Rare pairs say little: damped.
+      if (information > 0) rows[row].emplace_back(column, information * std::sqrt(n / (n + 5.0)));
     }
-    normalise(vectors.row(row), d);
+    std::sort(rows[row].begin(), rows[row].end());  // a fixed order of summation: the same groups everywhere
   }
+  return rows;
+}
+
+Vectors times(const SparseRows& matrix, const Vectors& right) {
+  Vectors product{matrix.size(), right.d, std::vector<double>(matrix.size() * right.d, 0.0)};
+  for (std::size_t i = 0; i < matrix.size(); ++i) {
+    for (const auto& [column, value] : matrix[i]) {
+      const double* from = right.row(column);
+      double* to = product.row(i);
+      for (std::size_t j = 0; j < right.d; ++j) to[j] += value * from[j];
+    }
+  }
+  return product;
+}
+
+Vectors transposed_times(const SparseRows& matrix, std::size_t n_columns, const Vectors& right) {
+  Vectors product{n_columns, right.d, std::vector<double>(n_columns * right.d, 0.0)};
+  for (std::size_t i = 0; i < matrix.size(); ++i) {
+    for (const auto& [column, value] : matrix[i]) {
+      const double* from = right.row(i);
+      double* to = product.row(column);
+      for (std::size_t j = 0; j < right.d; ++j) to[j] += value * from[j];
+    }
+  }
+  return product;
+}
+
+// Columns orthonormal (modified Gram-Schmidt); columns without length become 0.
+void orthonormalise(Vectors* vectors) {
+  const std::size_t n = vectors->n, d = vectors->d;
+  for (std::size_t j = 0; j < d; ++j) {
+    const auto column_dot = [&](std::size_t a, std::size_t b) {
+      double sum = 0;
+      for (std::size_t i = 0; i < n; ++i) sum += vectors->row(i)[a] * vectors->row(i)[b];
+      return sum;
+    };
+    for (std::size_t k = 0; k < j; ++k) {
+      const double overlap = column_dot(j, k);
+      for (std::size_t i = 0; i < n; ++i) vectors->row(i)[j] -= overlap * vectors->row(i)[k];
+    }
+    const double length = std::sqrt(column_dot(j, j));
+    for (std::size_t i = 0; i < n; ++i) vectors->row(i)[j] = length > 1e-9 ? vectors->row(i)[j] / length : 0.0;
+  }
+}
+
+// Rows of M V, where V spans the leading right singular vectors: M's rows in that space, up to a rotation that changes
+// no angle between them.
+Vectors leading_directions(const SparseRows& matrix, std::size_t n_columns, const TokenGroupOptions& options) {
+  const std::size_t d = static_cast<std::size_t>(options.n_dimensions);
+  Vectors probe{n_columns, d, std::vector<double>(n_columns * d)};
+  Random random(options.seed);
+  for (double& value : probe.values) value = random.uniform() - 0.5;
+  constexpr int kPowerIterations = 3;
+  for (int i = 0; i < kPowerIterations; ++i) {
+    Vectors left = times(matrix, probe);
+    orthonormalise(&left);
+    probe = transposed_times(matrix, n_columns, left);
+    orthonormalise(&probe);
+  }
+  Vectors vectors = times(matrix, probe);
+  for (std::size_t i = 0; i < vectors.n; ++i) normalise(vectors.row(i), d);
   return vectors;
 }
 
@@ -159,7 +215,9 @@ TokenGroups group_tokens(const std::vector<std::int32_t>& tokens, const std::vec
     }
   }
   TokenGroups groups;
-  const Vectors vectors = project_neighbours(tokens, follows, counted, row_of, neighbour_of, ids.size(), options);
+  const std::size_t n_columns = static_cast<std::size_t>(options.n_neighbours) * kPlaces;
+  const Vectors vectors = leading_directions(
+      neighbour_information(tokens, follows, counted, row_of, neighbour_of, ids.size(), n_columns), n_columns, options);
   for (int k : options.n_groups) {
     std::vector<std::int32_t>& level = groups.of_piece.emplace_back(n_pieces, -1);
     // Fewer than three pieces a group would only repeat single pieces.

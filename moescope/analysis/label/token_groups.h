@@ -1,9 +1,11 @@
 // Groups of pieces that are used alike, found from the text alone: pieces whose neighbours are the same kinds of
 // pieces ("he she they", "is was has"). They let a rule name a kind of word that no list foresaw.
 //
-// Method: positive pointwise mutual information of a piece with its left and right neighbours among the most frequent
-// pieces, reduced by a seeded random projection, rows normalised, spherical k-means at several k (Lloyd; empty
-// clusters are re-seeded). Only explain tokens are counted, and nothing of the model is used.
+// Method: positive pointwise mutual information of a piece with its neighbours at distance 1 and 2 on both sides among
+// the most frequent pieces; its rows in the space of the
+// leading right singular vectors (Halko, Martinsson, Tropp 2011, seeded), normalised;
+// spherical k-means at several k (Lloyd; empty clusters are re-seeded). Only explain tokens are counted, and nothing of
+// the model is used.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +15,11 @@
 namespace moescope::analysis {
 
 struct TokenGroupOptions {
-  std::vector<int> n_groups = {12, 40, 120};
+  std::vector<int> n_groups = {12, 30, 80, 200, 500};
   std::int64_t min_count = 10;  // rarer pieces join no group
   int n_neighbours = 600;       // most frequent pieces that serve as neighbours, on each side
   int n_dimensions = 64;
-  int n_iterations = 25;
+  int n_iterations = 15;
   std::uint64_t seed = 1;
 };
 
