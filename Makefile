@@ -20,7 +20,7 @@ JOBS ?= $(shell n=$$(nproc); m=$$(awk '/MemAvailable/ {print int($$2 / 2097152)}
 DEMO_MODEL ?= models/tiny-olmoe
 DEMO_CORPUS ?= system
 DEMO_OUT ?= runs/demo
-DEMO_FLAGS ?= --tokens 500000
+DEMO_FLAGS ?= --tokens 250000
 
 sanitized := build-sanitized
 export MOESCOPE_TORCH_ROOT := $(TORCH_ROOT)

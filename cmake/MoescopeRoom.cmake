@@ -87,5 +87,5 @@ function(moescope_tests name)
   endforeach()
   target_compile_definitions(tests_${name} PRIVATE MOESCOPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                    MOESCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  gtest_discover_tests(tests_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(tests_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 180 PROPERTIES TIMEOUT 300)
 endfunction()
