@@ -98,6 +98,11 @@ void add_label(CLI::App& command, const Session& session) {
   command.add_option("--beam", options.search.beam, "Terms kept while searching")
       ->capture_default_str()
       ->check(CLI::Range(1, 100));
+  command
+      .add_option("--length-price", options.search.length_price,
+                  "Share of what one more single piece would bring that a literal must bring at least")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   command.add_option("--resamples", options.n_resamples, "Resamples of the test documents for intervals")
       ->capture_default_str()
       ->check(CLI::Range(100, 100000));

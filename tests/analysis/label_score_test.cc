@@ -101,6 +101,11 @@ TEST(Control, PiecesAreTheBestBySearchOverAllSets) {
   EXPECT_DOUBLE_EQ(f1_of(target, one), best);
   const std::vector<std::int32_t> three = best_pieces(token_of_row, s.run.pieces.size(), s.split, target, 3);
   ASSERT_EQ(three.size(), 3u);
+  const PieceCurve curve = piece_curve(token_of_row, s.run.pieces.size(), s.split, target, 4);
+  ASSERT_EQ(curve.explain.size(), 5u);
+  EXPECT_DOUBLE_EQ(curve.explain[0], 0.0);
+  EXPECT_DOUBLE_EQ(curve.explain[1], best);
+  EXPECT_DOUBLE_EQ(curve.explain[3], f1_of(target, three));
   for (std::int32_t other = 0; other < n; ++other) {
     EXPECT_GE(f1_of(target, three) + 1e-12, f1_of(target, {three[0], three[1], other}));
   }

@@ -131,6 +131,18 @@ TEST(RuleSearch, IsAtLeastAsGoodAsTheBestPairOfLiteralsByBruteForce) {
   EXPECT_NEAR(world.f1(*found, target, 0, world.n_explain), best, 1e-12);
 }
 
+TEST(RuleSearch, LiteralsThatBringLessThanTheirPriceAreNotTaken) {
+  const World world(20000, 200, 4);
+  const Rule planted{{{is(3), is(60)}}};
+  const Target target = world.target(planted, 0.0, 1);
+  const RuleSearch search(world.table, world.n_explain, world.n_validation, {});
+  const std::vector<double> dear = {0, 0, 0.95};
+  ASSERT_EQ(search.find(target), planted);
+  const std::optional<Rule> cheap = search.find(target, {dear, dear});
+  ASSERT_TRUE(cheap.has_value());
+  EXPECT_EQ(cheap->n_literals(), 1u);
+}
+
 TEST(RuleSearch, LeavesOutRowsCountForNothing) {
   const World world(8000, 60, 5);
   const Rule planted{{{is(4)}}};
