@@ -53,11 +53,15 @@ UnicodeSet script_set(std::int32_t script) {
   return set;
 }
 
+UnicodeSet alphabetic_set() {
+  UnicodeSet set = category_set("L").addAll(category_set("Nl"));
+  for (const CodePointRange& range : kOtherAlphabetic) set.add(as_icu(range.first), as_icu(range.last));
+  return set;
+}
+
 UnicodeSet binary_set(UProperty property) {
+  if (property == UCHAR_ALPHABETIC) return alphabetic_set();
   UnicodeSet set = property_set(property, 1);
-  if (property == UCHAR_ALPHABETIC) {
-    for (const CodePointRange& range : kNewerAlphabetic) set.add(as_icu(range.first), as_icu(range.last));
-  }
   if (property == UCHAR_LOWERCASE) set.addAll(category_set("Ll"));
   if (property == UCHAR_UPPERCASE) set.addAll(category_set("Lu"));
   return set;
@@ -126,10 +130,11 @@ std::string class_items(const UnicodeSet& set) {
   static const std::vector<Category> categories = [] {
     std::vector<Category> out;
     UErrorCode status = U_ZERO_ERROR;
+    // Not Mn and Mc: U+1171E moved between them after Unicode 14.
     const UnicodeSet unicode_14(UNICODE_STRING_SIMPLE("[:age=14.0:]"), status);
     for (const char* name :
-         {"L",  "M",  "N",  "P",  "S",  "Z",  "Ll", "Lu", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl",
-          "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Cc", "Cf", "Co"}) {
+         {"L",  "M",  "N",  "P",  "S",  "Z",  "Ll", "Lu", "Lt", "Lm", "Lo", "Me", "Nd", "Nl", "No",
+          "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Cc", "Cf", "Co"}) {
       const UnicodeSet all = category_set(name);
       out.push_back({name, all, UnicodeSet(all).retainAll(unicode_14)});
     }

@@ -6,6 +6,7 @@ tests/fixtures/text/tokenizer_variants.json  every component of tokenizer.json i
 tests/fixtures/text/random_strings.json      10,000 random strings: a hash of ids and offsets each
 tests/fixtures/text/corpus_olmo.json         the same for each document of the corpus, with OLMo's tokenizer
 tests/fixtures/text/bpe_training.json        what training on made-up text gives
+tests/fixtures/text/unicode.json             character classes and normal forms of all code points: a hash each
 """
 import argparse
 import base64
@@ -171,6 +172,35 @@ def write_training():
     write("bpe_training.json", {"training_text": TRAINING_TEXT, "cases": cases})
 
 
+CLASSES = (
+    r"\w \W \d \D \s \S \h \H . [\w] [^\w] \p{Word} \p{Alnum} \p{Alpha} \p{Blank} \p{Cntrl} \p{Digit} \p{Graph} \p{Lower} "
+    r"\p{Print} \p{Punct} \p{Space} \p{Upper} \p{XDigit} \p{Any} \p{ASCII} \p{Assigned} [[:alnum:]] [[:punct:]] [[:graph:]] "
+    r"[[:print:]] [[:^alpha:]] [[:lower:]] [[:word:]] \P{L} \p{^N} \p{Han} \p{Latin} \p{Greek} \p{Cyrillic} \p{Arabic} \p{Hebrew} "
+    r"\p{Hiragana} \p{Katakana} \p{Hangul} \p{Thai} \p{Devanagari} \p{Common} [^\r\n\p{L}\p{N}] [^\s\p{L}\p{N}] (?i)[a-z] (?i)[^k] (?i)\p{Lu} "
+    r"[\p{L}\p{M}] [\p{P}\p{S}] [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
+).split() + [r"\p{%s}" % c for c in "L Ll Lu Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp C Cc Cf Co Cn".split()]
+ALL_CHARACTERS = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+
+
+def write_unicode():
+    classes, forms = {}, {}
+    for expression in CLASSES:
+        splitter = pre_tokenizers.Split(tokenizers.Regex(expression), "removed", invert=True)
+        digest, count = Hash(), 0
+        for start in range(0, len(ALL_CHARACTERS), 65536):
+            for piece, _ in splitter.pre_tokenize_str(ALL_CHARACTERS[start : start + 65536]):
+                for character in piece:
+                    digest.add(ord(character))
+                    count += 1
+        classes[expression] = [count, digest.hex()]
+    for form in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase"):
+        normalizer, digest = getattr(normalizers, form)(), Hash()
+        for character in ALL_CHARACTERS:
+            digest.add_text(normalizer.normalize_str("a\u0323" + character + "\u0301"))
+        forms[form] = digest.hex()
+    write("unicode.json", {"classes": classes, "forms": forms})
+
+
 def show(name, bases):
     tokenizer = Tokenizer.from_str(json.dumps(full_json(VARIANTS[name], bases)))
     for i, text in enumerate(TEXTS + [random_text(1000 + i) for i in range(N_RANDOM_PER_VARIANT)]):
@@ -183,7 +213,7 @@ def main():
     parser.add_argument("--data", default=str(pathlib.Path(__file__).parents[3] / "shared" / "data"))
     parser.add_argument("--show")
     parser.add_argument("--retrain", action="store_true", help="train the base models anew (then write everything)")
-    parser.add_argument("--only", help="variants, random, corpus or training")
+    parser.add_argument("--only", help="variants, random, corpus, training or unicode")
     arguments = parser.parse_args()
     data = pathlib.Path(arguments.data)
     bases = base_models(arguments.retrain)
@@ -194,6 +224,8 @@ def main():
         write_variants(bases)
     if arguments.only in (None, "training"):
         write_training()
+    if arguments.only in (None, "unicode"):
+        write_unicode()
     olmo = Tokenizer.from_file(str(data / "tokenizers" / "olmo-dolma-v1_5.tokenizer.json"))
     if arguments.only in (None, "random"):
         write_random(bases, olmo)

@@ -103,12 +103,13 @@ def main():
     write_ranges("kPunctuationRanges", isolated(pre_tokenizers.Punctuation("isolated")))
     print("\n// Lower case: every `step`-th code point from first to last moves by `delta`.")
     write("LowercaseRun kLowercaseRuns[]", [f"{{0x{a:X}, 0x{b:X}, {s}, {d}}}" for a, b, s, d in lowercase_runs()])
+    print("\n// Alphabetic characters that are neither letters nor letter numbers.")
+    write_ranges("kOtherAlphabetic", members(r"\p{Alpha}") - members(r"\p{L}") - members(r"\p{Nl}"))
     version = unicodedata.unidata_version
-    print(f"\n// General categories, alphabetic characters and scripts of Oniguruma that Unicode {version} did not have.")
+    print(f"\n// General categories and scripts of Oniguruma that Unicode {version} did not have.")
     rows = newer()
     write("CategoryRange kNewerCategories[]", [f'{{0x{a:X}, 0x{b:X}, "{c}"}}' for a, b, c in rows])
     fresh = {p for a, b, _ in rows for p in range(a, b + 1)}
-    write_ranges("kNewerAlphabetic", members(r"\p{Alpha}") & fresh)
     scripts = [(a, b, s) for s in SCRIPTS for a, b in ranges(members(r"\p{%s}" % s) & fresh)]
     write("CategoryRange kNewerScripts[]", [f'{{0x{a:X}, 0x{b:X}, "{s}"}}' for a, b, s in sorted(scripts)])
     print("// clang-format on")
