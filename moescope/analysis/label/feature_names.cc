@@ -59,6 +59,34 @@ constexpr std::array<Said, 3> kKindNames = {{
     {"latex", "in LaTeX", "outside LaTeX"},
 }};
 
+// Built-in concepts that have plainer words than their names. A mark counts once the text read so far completes it.
+constexpr Said kConceptNames[] = {
+    {"is_superscript", "inside a superscript", "outside superscripts"},
+    {"is_subscript", "inside a subscript", "outside subscripts"},
+    {"is_inline_math", "that complete inline math", "that do not complete inline math"},
+    {"is_display_math", "that complete display math", "that do not complete display math"},
+    {"is_math", "that complete a formula", "that do not complete a formula"},
+    {"is_comment", "within a comment", "not within a comment"},
+    {"is_string_literal", "that complete a string literal", "that do not complete a string literal"},
+    {"is_import", "within an import", "not within an import"},
+    {"is_function_def", "within a function definition", "not within a function definition"},
+    {"is_class_def", "within a class definition", "not within a class definition"},
+    {"is_assignment", "that complete the left side of an assignment",
+     "that do not complete the left side of an assignment"},
+    {"is_operator", "that are operators between operands", "that are not operators between operands"},
+    {"is_constant", "within a CONSTANT name", "not within a CONSTANT name"},
+    {"is_not_ascii", "with characters outside ASCII", "of ASCII characters only"},
+    {"is_not_alphanumeric", "with punctuation or signs", "without punctuation or signs"},
+    {"leading_capital", "that begin a word with a capital", "that do not begin a word with a capital"},
+    {"leading_loweralpha", "that begin a word in lower case", "that do not begin a word in lower case"},
+    {"all_digits", "of a whole number", "that are no whole number"},
+    {"all_capitals", "of a word in capitals", "not of a word in capitals"},
+    {"contains_whitespace", "with white space", "without white space"},
+    {"contains_all_whitespace", "with a run of white space", "without a run of white space"},
+    {"contains_capital", "with a capital", "without a capital"},
+    {"contains_digit", "with a digit", "without a digit"},
+};
+
 Predicate simple(std::string id, std::string property, std::string negation) {
   return {std::move(id), "", std::move(property), std::move(negation), 0};
 }
@@ -281,6 +309,9 @@ Predicate describe(const FeatureKey& key, const FeatureRows& rows, const RunData
     case Slot::kHistory: return describe_history(key);
     case Slot::kConcept: {
       const std::string& name = rows.concept_names[key.value];
+      for (const Said& said : kConceptNames) {
+        if (name == said.id) return simple("concept:" + name, said.property, said.negation);
+      }
       return simple("concept:" + name, "with the concept '" + name + "'", "without the concept '" + name + "'");
     }
     case Slot::kDomain: {
