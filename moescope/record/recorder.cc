@@ -67,7 +67,7 @@ void Recorder::on_expert(const engine::LayerView& view, const model::ExpertCall&
   const std::size_t n = norms.size();
   std::vector<float> scores(n);
   const float* weight = weights.const_data_ptr<float>();
-  for (std::size_t i = 0; i < n; ++i) scores[i] = weight[i] * norms[i];
+  for (std::size_t i = 0; i < n; ++i) scores[i] = round_score(weight[i] * norms[i]);
   if (!std::all_of(scores.begin(), scores.end(), [](float score) { return std::isfinite(score); })) {
     throw input_error("layer {}, expert {}: an output is not a finite number", view.layer_idx, call.expert_idx)
         .hint("weights are broken, or --dtype float32 is needed");

@@ -3,7 +3,9 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 
 namespace moescope::record {
 namespace {
@@ -80,6 +82,13 @@ NeuronActivity activity_cpu(const at::Tensor& neurons) {
 }
 
 }  // namespace
+
+float round_score(float score) {
+  constexpr std::uint32_t kDropped = 24 - 14;  // of a float's 24 significant bits
+  constexpr std::uint32_t kHalf = 1U << (kDropped - 1), kKept = ~((1U << kDropped) - 1);
+  if (!std::isfinite(score)) return score;
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(score) + kHalf) & kKept);  // carries into the exponent
+}
 
 std::vector<float> row_norms(const at::Tensor& x) {
   std::vector<float> norms(static_cast<std::size_t>(x.size(0)));
