@@ -3,7 +3,8 @@
 //   label_bench [n_experts] [n_rows] [n_predicates] [n_threads]     (default 40 300000 5000 0)
 // First checks the counting that the search stands on against plain columns of bits, then times the search, and prints
 // one JSON object: processor seconds by expert (median and spread; of its thread, so that a busy machine does not
-// count), the sum for 1,000 experts, and the ratio to a scan of all columns as bits for the same covers in the same run.
+// count), the sum for 1,000 experts, and the ratio to a scan of all columns as bits for the same covers in the same
+// run.
 #include <algorithm>
 #include <chrono>
 #include <cmath>

@@ -25,6 +25,7 @@ void add_model_flags(CLI::App& command, train::ModelSettings& model) {
   command.add_flag("--renormalize,!--no-renormalize", model.renormalize, "applied router weights sum to 1");
   command.add_flag("--tie-embeddings,!--no-tie-embeddings", model.tie_embeddings, "one matrix for input and output");
   command.add_option("--init-std", model.init_std, "standard deviation of initial weights")->capture_default_str();
+  command.add_option("--router-init-std", model.router_init_std, "and of the routers")->capture_default_str();
 }
 
 void add_optimizer_flags(CLI::App& command, train::OptimizerSettings& optimizer) {

@@ -16,7 +16,14 @@ bool is_norm(Role role) {
          role == Role::kQueryNorm || role == Role::kKeyNorm;
 }
 
-bool writes_to_residual(Role role) { return role == Role::kAttentionOutput || role == Role::kExpertDown; }
+// Matrices that write to the residual stream start smaller by the number of them, so that the stream's size at the
+// start does not depend on depth (GPT-2, section 2.3).
+double initial_std(Role role, const model::ModelConfig& config, const ModelSettings& settings) {
+  if (role == Role::kRouter) return settings.router_init_std;
+  const bool writes_to_residual = role == Role::kAttentionOutput || role == Role::kExpertDown;
+  return writes_to_residual ? settings.init_std / std::sqrt(2.0 * static_cast<double>(config.n_layers))
+                            : settings.init_std;
+}
 
 }  // namespace
 
@@ -41,12 +48,11 @@ Parameters Parameters::init(const model::ModelConfig& config, const ModelSetting
                             at::Device device) {
   Parameters parameters = make(config);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<std::uint64_t>(seed));
-  const double residual_std = settings.init_std / std::sqrt(2.0 * static_cast<double>(config.n_layers));
   for (Parameter& parameter : parameters.parameters_) {
     if (is_norm(parameter.role)) {
       parameter.value.fill_(1.0);
     } else {
-      parameter.value.normal_(0.0, writes_to_residual(parameter.role) ? residual_std : settings.init_std, generator);
+      parameter.value.normal_(0.0, initial_std(parameter.role, config, settings), generator);
     }
     parameter.value = parameter.value.to(device).requires_grad_(true);
   }

@@ -26,7 +26,8 @@ struct Parameter {
 
 class Parameters {
  public:
-  // Drawn from N(0, init_std^2) (norms: 1) with `seed`, on the CPU, then moved: the same on every device.
+  // Drawn from N(0, std^2) with the settings' deviations (norms: 1) and `seed`, on the CPU, then moved: the same on
+  // every device.
   static Parameters init(const model::ModelConfig& config, const ModelSettings& settings, std::int64_t seed,
                          at::Device device);
   // As a checkpoint holds them, in float32.

@@ -19,7 +19,8 @@ struct ModelSettings {
   double rope_theta = 10000.0;
   bool renormalize = false;  // divide applied router weights by their sum (norm_topk_prob)
   bool tie_embeddings = false;
-  double init_std = 0.02;  // normal; output projections divided by sqrt(2 * n_layers)
+  double init_std = 0.02;         // normal; output projections divided by sqrt(2 * n_layers)
+  double router_init_std = 0.02;  // larger: routing is decided from the start, and experts differ sooner
 };
 
 struct OptimizerSettings {

@@ -85,6 +85,12 @@ io::Table read_table(const std::filesystem::path& run, const std::string& name, 
   return io::read_csv(run / (name + ".csv"), like);
 }
 
+io::Table read_experts(const std::filesystem::path& run) {
+  const std::vector<std::string> reals = {"load_frac",        "mean_weight",        "mean_score",
+                                          "mean_output_norm", "active_neuron_frac", "active_neuron_frac_01"};
+  return read_table(run, "experts", {"layer", "expert", "n_tokens", "n_windows"}, reals, {"status"});
+}
+
 std::int64_t integer(const io::Table& table, const std::string& column, std::size_t row) {
   return std::get<io::IntColumn>(table.at(column).values).at(row).value();
 }
@@ -101,10 +107,7 @@ TEST_F(Recording, CountsWhatTheModelDoes) {
   const std::int64_t n_layers = want.config.n_layers, n_experts = want.config.router.n_experts, k = 3;
   const auto n_tokens = static_cast<std::int64_t>(tokens.token_ids.size());
 
-  const io::Table experts = read_table(
-      o.out, "experts", {"layer", "expert", "n_tokens", "n_windows"},
-      {"load_frac", "mean_weight", "mean_score", "mean_output_norm", "active_neuron_frac", "active_neuron_frac_01"},
-      {"status"});
+  const io::Table experts = read_experts(o.out);
   for (std::int64_t l = 0; l < n_layers; ++l) {
     const auto coactivation = read<std::int64_t>(o.out, "coactivation", fmt::format("layers.{}.coactivation", l));
     std::map<std::int64_t, std::set<std::int64_t>> chosen;  // experts of a token
@@ -435,7 +438,6 @@ TEST_F(Recording, SaysWhatIsWrongInOneLine) {
   o.corpus = (folder.path() / "empty.jsonl").string();
   test::write_text(o.corpus, "{\"text\": \"\"}\n");
   EXPECT_NE(message_of(o).find("the corpus is empty: 1 documents without text"), std::string::npos) << message_of(o);
-
   o = options("run");
   o.window = 25;
   EXPECT_NE(message_of(o).find("--window 25 is longer than --context 24"), std::string::npos) << message_of(o);
@@ -448,12 +450,10 @@ TEST_F(Recording, SaysWhatIsWrongInOneLine) {
   o = options("run");
   o.memory_bytes = 1;
   EXPECT_NE(message_of(o).find("raise --memory"), std::string::npos) << message_of(o);
-
   o = options("foreign");
   std::filesystem::create_directories(o.out);
   test::write_text(o.out / "thesis.tex", "do not touch");
   EXPECT_NE(message_of(o).find("something else"), std::string::npos) << message_of(o);
-
   test::write_text(model / "tokenizer.json", test::tiny_tokenizer_json(1));
   EXPECT_NE(message_of(options("run")).find("68 pieces, but the model's embedding has 67 rows"), std::string::npos)
       << message_of(options("run"));
@@ -484,10 +484,7 @@ TEST_F(Recording, KeepsExpertsThatAreRareOrNeverUsed) {
   const RecordSummary summary = record(o, {});
   EXPECT_EQ(summary.n_rare, 3 * 3);
   EXPECT_EQ(summary.n_never, 3 * 5);
-  const io::Table experts = read_table(
-      o.out, "experts", {"layer", "expert", "n_tokens", "n_windows"},
-      {"load_frac", "mean_weight", "mean_score", "mean_output_norm", "active_neuron_frac", "active_neuron_frac_01"},
-      {"status"});
+  const io::Table experts = read_experts(o.out);
   const auto& status = std::get<io::TextColumn>(experts.at("status").values);
   const auto& norm = std::get<io::RealColumn>(experts.at("mean_output_norm").values);
   for (std::size_t row = 0; row < experts.n_rows(); ++row) {
