@@ -19,8 +19,11 @@ from transformers.models.olmoe import modeling_olmoe
 MIXTURE_TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-14, torch.bfloat16: 2e-2}
 
 
-def load_model(folder, dtype=torch.float32):
-    """The model of a folder in evaluation mode, with the plain (eager) attention and expert loops."""
+def load_model(folder, dtype=torch.float32, ignored=()):
+    """The model of a folder in evaluation mode, with the plain (eager) attention and expert loops.
+
+    Tensors whose names contain one of `ignored` may be in the files without being in the model.
+    """
     model, info = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
@@ -29,6 +32,7 @@ def load_model(folder, dtype=torch.float32):
         local_files_only=True,
         output_loading_info=True,
     )
+    info["unexpected_keys"] = [key for key in info["unexpected_keys"] if not any(part in key for part in ignored)]
     wrong = {key: info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
     if wrong:
         raise SystemExit(f"{folder}: the weights do not fit the model: {wrong}")
