@@ -9,6 +9,8 @@ Letters: B sequences, T positions, N = B*T tokens (sequence-major), D d_model, F
 block), Fs width of the shared expert, E experts, K experts a token, G groups, V vocabulary.
 """
 
+import copy
+
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -230,8 +232,9 @@ def token_gaps(model, input_ids):
 
 def float64_trace(model, input_ids):
     """The trace of a copy of the model with everything but the rotary frequencies in float64."""
-    import copy
-
     double = copy.deepcopy(model).double()
+    for module in double.modules():
+        if hasattr(module, "reorder_and_upcast_attn"):
+            module.reorder_and_upcast_attn = False  # the same products, but it insists on float32
     with Float64():
         return trace(double, input_ids)

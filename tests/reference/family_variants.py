@@ -2,8 +2,8 @@
 
 settings      keyword arguments of the family's configuration class in transformers
 matter        {name: settings that differ}: with any of these the same weights must give clearly other logits
-barely        the same for what can only have a small effect (exact gelu or its tanh form): above the bound on logits
 draw          standard deviations of parameters whose names contain the key, in place of the usual ones
+shift         means of parameters whose names contain the key, in place of 0
 old_keys      config.json with top-level rope_theta, rope_scaling and torch_dtype, as before transformers 5
 drop, extra   keys left out of config.json (the reader must know the default), and keys added as releases have them
 """
@@ -21,13 +21,13 @@ class Variant:
     exercises: str
     settings: dict
     matter: dict = dataclasses.field(default_factory=dict)
-    barely: dict = dataclasses.field(default_factory=dict)
     old_keys: bool = False
     drop: tuple = ()
     extra: dict = dataclasses.field(default_factory=dict)
     layout: str = "released"
     same_weights_as: str = ""
     draw: dict = dataclasses.field(default_factory=dict)
+    shift: dict = dataclasses.field(default_factory=dict)
 
 
 def rope(theta, **more):
@@ -113,14 +113,15 @@ LLAMA = [
             old_keys=True),
 ]
 
-# Large arguments of gelu, where its two forms differ most.
-STEEP = {"mlp.c_fc.weight": 0.5, "mlp.c_proj.weight": 1.0, "dense_h_to_4h.weight": 0.5, "dense_4h_to_h.weight": 1.0}
+# Most arguments of gelu lie near -2, where its two forms differ most, and its values weigh much.
+TAIL = dict(draw={"mlp.c_proj.weight": 1.0, "dense_4h_to_h.weight": 1.0},
+            shift={"mlp.c_fc.bias": -2.0, "dense_h_to_4h.bias": -2.0})
 GPT2_COMMON = dict(n_layer=2, n_head=4)
 GPT2 = [
     Variant("gpt2", "gpt2", "names without prefix, old mask tensors attn.bias and attn.masked_bias, n_inner null, learned "
             "positions, gelu_new, tied, old keys", dict(GPT2_COMMON),
-            matter={"layer_norm_epsilon": dict(layer_norm_epsilon=1e-2)},
-            barely={"activation_function": dict(activation_function="gelu")}, draw=STEEP,
+            matter={"layer_norm_epsilon": dict(layer_norm_epsilon=1e-2),
+                    "activation_function": dict(activation_function="gelu")}, **TAIL,
             old_keys=True, layout="gpt2_bare", extra={"n_ctx": 96}),
     Variant("gpt2_prefixed", "gpt2", "names with the prefix transformer., n_inner set, scale_attn_by_inverse_layer_idx, "
             "scale_attn_weights false, reorder_and_upcast_attn, new keys",
@@ -136,16 +137,16 @@ GPT_NEOX = [
             "and inv_freq tensors, old keys rotary_pct and rotary_emb_base",
             dict(num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, use_parallel_residual=True,
                  rope_parameters=NEOX_ROPE),
-            matter={"parallel": dict(use_parallel_residual=False),
+            matter={"parallel": dict(use_parallel_residual=False), "gelu": dict(hidden_act="gelu_new"),
                     "partial": but(NEOX_ROPE, partial_rotary_factor=0.5), "theta": but(NEOX_ROPE, rope_theta=1e4)},
-            barely={"gelu": dict(hidden_act="gelu_new")}, draw=STEEP, old_keys=True, layout="gpt_neox_old"),
+            **TAIL, old_keys=True, layout="gpt_neox_old"),
     Variant("gpt_neox_sequential", "gpt_neox", "sequential residual, no attention biases, half of the head rotates, "
             "lm_head.weight, new keys",
             dict(num_hidden_layers=2, num_attention_heads=4, intermediate_size=36, use_parallel_residual=False,
                  attention_bias=False, layer_norm_eps=1e-2, rope_parameters=rope(300.0, partial_rotary_factor=0.5)),
-            matter={"parallel": dict(use_parallel_residual=True),
+            matter={"parallel": dict(use_parallel_residual=True), "gelu": dict(hidden_act="gelu_new"),
                     "layer_norm_eps": dict(layer_norm_eps=1e-5)},
-            barely={"gelu": dict(hidden_act="gelu_new")}, draw=STEEP, layout="lm_head"),
+            **TAIL, layout="lm_head"),
 ]
 
 OLMO = [
@@ -184,6 +185,4 @@ QWEN3_MISTRAL = [
                     "factor": but(MINISTRAL3_ROPE, factor=8.0),
                     "original": but(MINISTRAL3_ROPE, original_max_position_embeddings=48)}),
 ]
-DENSE = LLAMA + GPT2 + GPT_NEOX + OLMO + QWEN3_MISTRAL
-
-VARIANTS = {variant.name: variant for variant in MIXTRAL + QWEN2_MOE + QWEN3_MOE + DENSE}
+FIRST = MIXTRAL + QWEN2_MOE + QWEN3_MOE + LLAMA + GPT2 + GPT_NEOX + OLMO + QWEN3_MISTRAL

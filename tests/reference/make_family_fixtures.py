@@ -32,14 +32,16 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from family_layouts import LAYOUTS, as_stored, config_as_released, stays_float32
+from family_quantised import QUANTISED_LAYOUTS, dequantised
 from family_reference import float64_trace, logits_of, relative_error, token_gaps, trace
-from family_variants import COMMON, VARIANTS
+from family_variants import COMMON, FIRST
+from family_variants_more import MORE
 from olmoe_reference import load_model
 
+VARIANTS = {variant.name: variant for variant in FIRST + MORE}
 OUT = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "family"
 MIN_GAP = 5e-4
 MIN_EFFECT = 1e-3  # ten times the bound on logits
-MIN_BARE_EFFECT = 2e-4
 N_SEQUENCES, LENGTH, LONG_LENGTH = 3, 12, 80
 CANDIDATES = 12  # tokens tried at once for a position
 
@@ -80,6 +82,7 @@ def named_values(model):
 def draw(model, variant, generator):
     for name, value in named_values(model).items():
         new = drawn(name, value.shape, generator, {**variant.draw, **SCALES, **variant.draw})
+        new += sum(mean for part, mean in variant.shift.items() if part in name)
         value.copy_(new if stays_float32(name, variant.family) else new.to(torch.bfloat16))
 
 
@@ -124,40 +127,58 @@ def check_effects(variant, model, long):
             value = named_values(changed)[name]
             value.fill_(1.0 if is_norm(name) else -1e4 if name.endswith("sinks") else 0.0)
         effects[kind] = effect_of(changed, model, long)
-    for setting, changes in {**variant.matter, **variant.barely}.items():
+    for setting, changes in variant.matter.items():
         changed = build(variant, **changes)
         changed.load_state_dict(model.state_dict())
         effects[setting] = effect_of(changed, model, long)
-    weak = {name: effect for name, effect in effects.items()
-            if effect < (MIN_BARE_EFFECT if name in variant.barely else MIN_EFFECT)}
+    weak = {name: effect for name, effect in effects.items() if effect < MIN_EFFECT}
     if weak:
         raise SystemExit(f"{variant.name}: leaving these out hardly changes the logits: {weak}")
     return min(effects.items(), key=lambda item: item[1]) if effects else None
 
 
-def write_weights(folder, variant, model, generator):
-    """config.json and model.safetensors; returns the parts of tensor names that transformers may ignore."""
+def write_weights(folder, variant, model, generator, quantised):
+    """config.json and model.safetensors; returns the parts of tensor names that transformers may ignore.
+
+    quantised: {tensor: {tensors that are stored in its place}}.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         model.save_pretrained(scratch)
         tensors = load_file(pathlib.Path(scratch) / "model.safetensors")
         config = json.loads((pathlib.Path(scratch) / "config.json").read_text())
-    change, ignored = LAYOUTS[variant.layout]
+    change, ignored = LAYOUTS.get(variant.layout, (None, ()))
     tensors = as_stored(tensors, variant.family)
+    for name, instead in quantised.items():
+        del tensors[name]
+        tensors.update(instead)
     if change is not None:
         tensors = change(tensors, model, generator)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     config = config_as_released(config, variant)
+    if quantised:
+        config["quantization_config"] = QUANTISED_LAYOUTS[variant.layout][1]
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     return ignored
 
 
-def check_reload(folder, ignored, traced):
-    """What transformers reads from the folder must be the model that made the reference."""
-    error = relative_error(logits_of(load_model(folder, ignored=ignored), traced["input_ids"]), traced["logits"])
+def check_reload(folder, ignored, traced, quantised):
+    """What transformers reads from the folder must be the model that made the reference; returns how that was seen."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = folder
+        if quantised:
+            source = pathlib.Path(scratch)
+            save_file(dequantised(load_file(folder / "model.safetensors")), source / "model.safetensors",
+                      metadata={"format": "pt"})
+            config = json.loads((folder / "config.json").read_text())
+            del config["quantization_config"]
+            (source / "config.json").write_text(json.dumps(config))
+        error = relative_error(logits_of(load_model(source, ignored=ignored), traced["input_ids"]), traced["logits"])
     if error != 0.0:
         raise SystemExit(f"{folder}: the saved model gives other logits, by {error:.2e}")
+    return "dequantised by loops, read by transformers: equal logits" if quantised else (
+        "read back by transformers: equal logits")
 
 
 def write_reference(folder, short, long):
@@ -177,6 +198,9 @@ def make(variant):
     generator = torch.Generator().manual_seed(seed)
     model = build(variant)
     draw(model, variant, generator)
+    quantised = {}
+    if variant.layout in QUANTISED_LAYOUTS:
+        quantised = QUANTISED_LAYOUTS[variant.layout][0](model, generator)
     short_ids = torch.cat([draw_sequence(model, generator, LENGTH) for _ in range(N_SEQUENCES)])
     short, long = trace(model, short_ids), trace(model, draw_sequence(model, generator, LONG_LENGTH))
     gap = min(token_gaps(model, traced["input_ids"]).min().item() for traced in (short, long))
@@ -184,15 +208,15 @@ def make(variant):
         raise SystemExit(f"{variant.name}: smallest gap {gap:.2e}")
     weakest = check_effects(variant, model, long)
     folder = OUT / variant.name
-    ignored = write_weights(folder, variant, model, generator)
-    check_reload(folder, ignored, short)
+    ignored = write_weights(folder, variant, model, generator, quantised)
+    checked = check_reload(folder, ignored, short, quantised)
     write_reference(folder, short, long)
     rounding = max(relative_error(traced["logits"], float64_trace(model, traced["input_ids"])["logits"])
                    for traced in (short, long))
     return dict(model_type=variant.family, exercises=variant.exercises, seed=seed,
                 smallest_selection_gap=None if gap == float("inf") else gap,
                 weakest_effect=None if weakest is None else {"of": weakest[0], "on_logits": weakest[1]},
-                float32_rounding=rounding, checked="read back by transformers, equal logits")
+                float32_rounding=rounding, checked=checked)
 
 
 def main():
