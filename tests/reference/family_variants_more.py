@@ -61,7 +61,7 @@ GLM4_MOE = [
                  topk_group=2, routed_scaling_factor=2.5, norm_topk_prob=False, use_qk_norm=False,
                  attention_bias=True, first_k_dense_replace=2, rope_parameters=GLM_ROPE),
             matter={"topk_group": dict(topk_group=3), "norm_topk_prob": dict(norm_topk_prob=True)},
-            drop=("num_mtp_layers",)),
+            drop=("num_mtp_layers",), extra={"rope_parameters": rope(500.0)}),
 ]
 
 LATENT = dict(num_attention_heads=4, num_key_value_heads=4, q_lora_rank=24, kv_lora_rank=20, qk_nope_head_dim=10,

@@ -103,9 +103,9 @@ def draw_sequence(model, generator, length):
     return sequence
 
 
-def effect_of(change, model, long):
-    """How much the logits of the long input move: `change` is a model."""
-    return relative_error(logits_of(change, long["input_ids"]), long["logits"])
+def effect_of(changed, long):
+    """How much the logits of the long input move with the changed model."""
+    return relative_error(logits_of(changed, long["input_ids"]), long["logits"])
 
 
 def neutral_kinds(model):
@@ -117,6 +117,14 @@ def neutral_kinds(model):
     return kinds
 
 
+def set_latent_epsilon(model):
+    """Gives the norms inside latent attention the configured epsilon, which transformers does not; False if none."""
+    norms = [module for name, module in model.named_modules() if name.endswith("_a_layernorm")]
+    for norm in norms:
+        norm.variance_epsilon = model.config.rms_norm_eps
+    return bool(norms)
+
+
 @torch.no_grad()
 def check_effects(variant, model, long):
     """Every bias, norm, sink and listed setting matters; returns the smallest effect and its name."""
@@ -126,11 +134,14 @@ def check_effects(variant, model, long):
         for name in names:
             value = named_values(changed)[name]
             value.fill_(1.0 if is_norm(name) else -1e4 if name.endswith("sinks") else 0.0)
-        effects[kind] = effect_of(changed, model, long)
+        effects[kind] = effect_of(changed, long)
     for setting, changes in variant.matter.items():
         changed = build(variant, **changes)
         changed.load_state_dict(model.state_dict())
-        effects[setting] = effect_of(changed, model, long)
+        effects[setting] = effect_of(changed, long)
+    latent_norms = copy.deepcopy(model)
+    if set_latent_epsilon(latent_norms):
+        effects["epsilon of the norms of latents"] = effect_of(latent_norms, long)
     weak = {name: effect for name, effect in effects.items() if effect < MIN_EFFECT}
     if weak:
         raise SystemExit(f"{variant.name}: leaving these out hardly changes the logits: {weak}")
