@@ -2,7 +2,11 @@
 must get, and read back by plain loops over single elements."""
 
 import torch
+from transformers import AutoModelForCausalLM, Mxfp4Config
+from transformers.integrations.finegrained_fp8 import Fp8Dequantize
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+
+from family_reference import logits_of, relative_error
 
 FP8_BLOCK = 16
 FP8_CONFIG = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
@@ -98,5 +102,27 @@ def dequantised(tensors):
     return result
 
 
-# layout -> (draws into the model and returns {tensor on disk: {tensors that take its place}}, quantization_config)
-QUANTISED_LAYOUTS = {"mxfp4": (draw_mxfp4, MXFP4_CONFIG), "fp8": (draw_fp8, FP8_CONFIG)}
+def check_mxfp4(folder, traced):
+    """transformers' own reader of the released layout must give the same logits (other strides, so other roundings)."""
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, quantization_config=Mxfp4Config(dequantize=True), dtype=torch.float32, local_files_only=True,
+        attn_implementation="eager", experts_implementation="eager").eval()
+    error = relative_error(logits_of(model, traced["input_ids"]), traced["logits"])
+    if not error <= 1e-6:
+        raise SystemExit(f"{folder}: transformers reads other logits from MXFP4, by {error:.2e}")
+    return "transformers reads the folder itself: logits within 1e-6"
+
+
+def check_fp8(folder, traced):
+    """Where sizes are multiples of the block the loop must equal transformers' dequantiser. Elsewhere that one refuses
+    (or, where the grid divides the sizes, takes smaller blocks than the file's), so only the loop can be held to."""
+    quantised, scales = fp8(torch.randn(3 * FP8_BLOCK, 2 * FP8_BLOCK, generator=torch.Generator().manual_seed(1)))
+    want = Fp8Dequantize(None)._dequantize_one(quantised, scales, torch.float32)
+    if not torch.equal(read_fp8(quantised, scales), want):
+        raise SystemExit("the loop over FP8 elements differs from transformers' dequantiser")
+    return "the loop equals transformers' dequantiser where sizes are multiples of the block"
+
+
+# layout -> (draws into the model and returns {tensor on disk: {tensors that take its place}}, quantization_config,
+# check of a folder against transformers' own code)
+QUANTISED_LAYOUTS = {"mxfp4": (draw_mxfp4, MXFP4_CONFIG, check_mxfp4), "fp8": (draw_fp8, FP8_CONFIG, check_fp8)}

@@ -156,10 +156,11 @@ OLMO = [
                  attention_bias=True, rope_parameters=rope(800.0)),
             matter={"clip_qkv": dict(clip_qkv=None)}, old_keys=True),
     Variant("olmo2", "olmo2", "norms after attention and feed-forward, q and k norms over all heads, grouped queries, "
-            "attention biases, new keys",
+            "attention biases, rope_type linear, new keys",
             dict(num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=20,
-                 attention_bias=True, rms_norm_eps=1e-2, rope_parameters=rope(800.0)),
-            matter={"rms_norm_eps": dict(rms_norm_eps=1e-6)}),
+                 attention_bias=True, rms_norm_eps=1e-2,
+                 rope_parameters={"rope_type": "linear", "rope_theta": 800.0, "factor": 4.0}),
+            matter={"rms_norm_eps": dict(rms_norm_eps=1e-6), "linear": dict(rope_parameters=rope(800.0))}),
 ]
 
 MINISTRAL3_ROPE = yarn(30.0, mscale=1.0, mscale_all_dim=0.6, llama_4_scaling_beta=0.4)

@@ -221,6 +221,8 @@ def make(variant):
     folder = OUT / variant.name
     ignored = write_weights(folder, variant, model, generator, quantised)
     checked = check_reload(folder, ignored, short, quantised)
+    if quantised:
+        checked += "; " + QUANTISED_LAYOUTS[variant.layout][2](folder, short)
     write_reference(folder, short, long)
     rounding = max(relative_error(traced["logits"], float64_trace(model, traced["input_ids"])["logits"])
                    for traced in (short, long))
