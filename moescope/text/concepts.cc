@@ -133,6 +133,29 @@ std::string text_member(const json& object, const char* key, const std::string& 
   return found->get<std::string>();
 }
 
+std::vector<std::string> text_list(const json& list, const char* key, const std::string& place) {
+  if (!list.is_array() || list.empty()) throw input_error("'{}' is not a list with something in it", key).at(place);
+  std::vector<std::string> texts;
+  for (const json& item : list) {
+    if (!item.is_string()) throw input_error("'{}' holds something that is not text", key).at(place);
+    texts.push_back(item.get<std::string>());
+  }
+  return texts;
+}
+
+std::vector<Offset> sorted_and_joined(std::vector<Offset> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const Offset& a, const Offset& b) { return a.begin < b.begin; });
+  std::vector<Offset> joined;
+  for (const Offset& range : ranges) {
+    if (!joined.empty() && range.begin <= joined.back().end) {
+      joined.back().end = std::max(joined.back().end, range.end);
+    } else {
+      joined.push_back(range);
+    }
+  }
+  return joined;
+}
+
 }  // namespace
 
 struct ConceptLibrary::Impl {
@@ -156,18 +179,18 @@ ConceptLibrary ConceptLibrary::from_json(std::string_view text, const std::strin
   for (const json& entry : file["concepts"]) {
     const std::string here = place + ": concept " + std::to_string(impl->concepts.size() + 1);
     if (!entry.is_object()) throw input_error("not an object").at(here);
-    Concept one{text_member(entry, "name", here), text_member(entry, "category", here), {}};
+    Concept one{text_member(entry, "name", here), text_member(entry, "category", here), {}, {}};
     const std::string named = place + ": concept '" + one.name + "'";
     if (!names.insert(one.name).second) throw input_error("stands there twice").at(named);
-    const auto listed = entry.find("expressions");
-    if (listed == entry.end() || !listed->is_array() || listed->empty()) {
-      throw input_error("no list 'expressions'").at(named);
+    if (entry.contains("tags") == entry.contains("expressions")) {
+      throw input_error("no list 'expressions' and no list 'tags', or both").at(named);
     }
     std::vector<Expression> compiled;
-    for (const json& pattern : *listed) {
-      if (!pattern.is_string()) throw input_error("an expression is not text").at(named);
-      one.expressions.push_back(pattern.get<std::string>());
-      compiled.emplace_back(one.expressions.back(), named);
+    if (entry.contains("tags")) {
+      one.tags = text_list(entry["tags"], "tags", named);
+    } else {
+      one.expressions = text_list(entry["expressions"], "expressions", named);
+      for (const std::string& pattern : one.expressions) compiled.emplace_back(pattern, named);
     }
     impl->concepts.push_back(std::move(one));
     impl->expressions.push_back(std::move(compiled));
@@ -196,16 +219,17 @@ std::vector<Offset> ConceptLibrary::marks(std::size_t concept_idx, std::string_v
       return true;
     });
   }
-  std::sort(found.begin(), found.end(), [](const Offset& a, const Offset& b) { return a.begin < b.begin; });
-  std::vector<Offset> merged;
-  for (const Offset& range : found) {
-    if (!merged.empty() && range.begin <= merged.back().end) {
-      merged.back().end = std::max(merged.back().end, range.end);
-    } else {
-      merged.push_back(range);
-    }
+  return sorted_and_joined(std::move(found));
+}
+
+std::vector<Offset> ConceptLibrary::tag_marks(std::size_t concept_idx, std::span<const io::TaggedWord> words) const {
+  const std::vector<std::string>& tags = at(concept_idx).tags;
+  std::vector<Offset> found;
+  for (const io::TaggedWord& word : words) {
+    const bool carries = std::find(tags.begin(), tags.end(), word.tag) != tags.end();
+    if (carries && word.byte_begin < word.byte_end) found.push_back({word.byte_begin, word.byte_end});
   }
-  return merged;
+  return sorted_and_joined(std::move(found));
 }
 
 std::vector<bool> ConceptLibrary::visible(std::size_t concept_idx, std::string_view text,
@@ -267,6 +291,7 @@ ConceptLibrary ConceptLibrary::from_json(std::string_view, const std::string&) {
 std::size_t ConceptLibrary::size() const { throw no_text(); }
 const Concept& ConceptLibrary::at(std::size_t) const { throw no_text(); }
 std::vector<Offset> ConceptLibrary::marks(std::size_t, std::string_view) const { throw no_text(); }
+std::vector<Offset> ConceptLibrary::tag_marks(std::size_t, std::span<const io::TaggedWord>) const { throw no_text(); }
 std::vector<bool> ConceptLibrary::visible(std::size_t, std::string_view, std::span<const Offset>, bool) const {
   throw no_text();
 }

@@ -124,7 +124,24 @@ constexpr std::string_view kConcepts = R"json({"concepts": [
 {"name": "is_not_alphanumeric", "category": "text", "expressions": ["[^\\p{L}\\p{N}\\s]+"]},
 {"name": "contains_whitespace", "category": "text", "expressions": ["\\s+"]},
 {"name": "contains_capital", "category": "text", "expressions": ["\\p{Lu}"]},
-{"name": "contains_digit", "category": "text", "expressions": ["\\p{Nd}"]}
+{"name": "contains_digit", "category": "text", "expressions": ["\\p{Nd}"]},
+
+{"name": "adjective", "category": "pos", "tags": ["ADJ"]},
+{"name": "adposition", "category": "pos", "tags": ["ADP"]},
+{"name": "adverb", "category": "pos", "tags": ["ADV"]},
+{"name": "auxiliary", "category": "pos", "tags": ["AUX"]},
+{"name": "coordinating_conjunction", "category": "pos", "tags": ["CCONJ"]},
+{"name": "determiner", "category": "pos", "tags": ["DET"]},
+{"name": "noun", "category": "pos", "tags": ["NOUN"]},
+{"name": "numeral", "category": "pos", "tags": ["NUM"]},
+{"name": "particle", "category": "pos", "tags": ["PART"]},
+{"name": "pronoun", "category": "pos", "tags": ["PRON"]},
+{"name": "proper_noun", "category": "pos", "tags": ["PROPN"]},
+{"name": "punctuation", "category": "pos", "tags": ["PUNCT"]},
+{"name": "subordinating_conjunction", "category": "pos", "tags": ["SCONJ"]},
+{"name": "symbol", "category": "pos", "tags": ["SYM"]},
+{"name": "verb", "category": "pos", "tags": ["VERB"]},
+{"name": "other", "category": "pos", "tags": ["X"]}
 
 ]})json";
 

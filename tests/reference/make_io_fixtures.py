@@ -71,6 +71,13 @@ def parquet_fixtures():
         pq.write_table(table, OUT / f"{name}.parquet", row_group_size=7, compression="zstd")
     nulls = pa.table({"text": pa.array(["a", None, "", "b"]), "number": [1, 2, 3, 4]})
     pq.write_table(nulls, OUT / "nulls.parquet", compression="snappy")
+    tagged = pa.table({
+        "words": pa.array([["The", "cat", "."], ["a"], [], ["x", "y"]], pa.list_(pa.string())),
+        "tags": pa.array([["DET", "NOUN", "PUNCT"], ["DET", "NOUN"], [], ["X", "X"]], pa.list_(pa.string())),
+        "text": pa.array(["The cat.", None, None, None]),
+        "number": [1, 2, 3, 4],
+    })
+    pq.write_table(tagged, OUT / "tagged.parquet", row_group_size=3)
 
 
 OUT.mkdir(parents=True, exist_ok=True)
