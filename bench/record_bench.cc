@@ -70,8 +70,12 @@ model::ModelConfig olmoe_shape() {
   config.d_vocab = 50304;
   config.n_layers = 2;
   config.n_ctx = 4096;
-  config.attention = {16, 16, 128, model::QkNorm::kWhole, std::nullopt, {10000.0}};
-  config.router = {64, 8, false};
+  config.attention.n_heads = config.attention.n_kv_heads = 16;
+  config.attention.d_head = 128;
+  config.attention.qk_norm = model::QkNorm::kWhole;
+  config.attention.rope.d_rotary = 128;
+  config.router.n_experts = 64;
+  config.router.n_experts_per_token = 8;
   config.eos_token_ids = {50279};
   return config;
 }
@@ -98,7 +102,7 @@ void make_checkpoint(const fs::path& folder) {
   };
   std::vector<Named> tensors;
   std::vector<io::TensorToWrite> plan;
-  for (const model::WeightSpec& spec : family.weights(config)) {
+  for (const model::WeightSpec& spec : family.weights(config, model::no_names)) {
     for (std::int64_t l = 0; l < (spec.per_layer() ? config.n_layers : 1); ++l) {
       for (std::int64_t e = 0; e < (spec.per_expert() ? config.router.n_experts : 1); ++e) {
         tensors.push_back({spec, spec.name(l, e)});

@@ -54,7 +54,12 @@ class Runner {
     at::Tensor residual = at::empty({wave.n_tokens, config_.d_model}, embeddings_.token_embedding.options());
     for (const Batch& batch : batches) {
       const at::Tensor ids = at::tensor(batch.token_ids, at::kInt).to(options_.device);
-      rows_of(residual, batch).copy_(at::embedding(embeddings_.token_embedding, ids));
+      const at::Tensor rows = rows_of(residual, batch);
+      for (const EqualLengths& run : batch.lengths) {
+        const std::int64_t n = run.n_sequences * run.n_positions;
+        const at::Tensor sequences = ids.narrow(0, run.first_row, n).view({run.n_sequences, run.n_positions});
+        rows.narrow(0, run.first_row, n).copy_(model::embed(embeddings_, sequences).view({n, -1}));
+      }
     }
     for (std::int64_t layer = 0; layer < config_.n_layers; ++layer) {
       const bool goes_on = layer + 1 < config_.n_layers || !is_last;
@@ -87,19 +92,20 @@ class Runner {
     const LayerView view{layer, batch};
     model::LayerObserver* observer = taps_.observe(view);
     if (observer != nullptr) observer->on_residual(x);
-    for (const EqualLengths& run : batch.lengths) attend(weights, run, x);
-    x.copy_(model::moe_sublayer(config_, weights, x, observer));
+    const at::Tensor entering = config_.order == model::LayerOrder::kParallel ? x.clone() : x;
+    for (const EqualLengths& run : batch.lengths) attend(layer, weights, run, x);
+    x.copy_(model::feed_forward_sublayer(config_, layer, weights, entering, x, observer));
     taps_.layer_end(view);
   }
 
   // Attention of sequences of one length, as many at a time as the plan's temporaries allow.
-  void attend(const model::LayerWeights& weights, const EqualLengths& run, const at::Tensor& x) {
+  void attend(std::int64_t layer, const model::LayerWeights& weights, const EqualLengths& run, const at::Tensor& x) {
     const std::int64_t at_a_time = std::max<std::int64_t>(1, plan_.attention_tokens / run.n_positions);
     for (std::int64_t done = 0; done < run.n_sequences; done += at_a_time) {
       const std::int64_t count = std::min(at_a_time, run.n_sequences - done);
       at::Tensor part = x.narrow(0, run.first_row + done * run.n_positions, count * run.n_positions)
                             .view({count, run.n_positions, config_.d_model});
-      part.copy_(model::attention_sublayer(config_, weights, part, rotary_));
+      part.copy_(model::attention_sublayer(config_, layer, weights, part, rotary_));
     }
   }
 
@@ -136,12 +142,11 @@ Engine::Engine(const model::Checkpoint& checkpoint, const text::TokenCorpus& cor
   const TapSet set(taps, config);
   budget_bytes_ = options.memory_bytes > 0 ? options.memory_bytes : default_budget(options.device);
   const auto element_bytes = static_cast<std::uint64_t>(at::elementSize(options.dtype));
-  const auto stored_bytes = static_cast<std::uint64_t>(at::elementSize(checkpoint.stored_dtype()));
   PlanInput input;
   input.config = config;
   input.budget_bytes = budget_bytes_;
   input.resident_bytes = options.device.is_cpu() ? resident_bytes().value_or(0) : 0;
-  input.layer_bytes = checkpoint.layer_bytes() / stored_bytes * element_bytes;
+  input.layer_bytes = checkpoint.layer_bytes(options.dtype);
   input.embedding_bytes = static_cast<std::uint64_t>(config.d_vocab * config.d_model) * element_bytes;
   if (!config.tie_embeddings) input.embedding_bytes *= 2;
   input.element_bytes = static_cast<std::int64_t>(element_bytes);

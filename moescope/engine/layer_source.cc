@@ -32,15 +32,7 @@ model::LayerWeights LayerSource::load(std::int64_t layer_idx) const {
   checkpoint_.will_need_layer(layer_idx);
   model::LayerWeights weights = checkpoint_.layer(layer_idx, dtype_, device_);
   if (mapped()) {
-    for (const model::ExpertWeights& expert : weights.experts) {
-      touch(expert.gate);
-      touch(expert.up);
-      touch(expert.down);
-    }
-    for (const at::Tensor* tensor : {&weights.attention.query, &weights.attention.key, &weights.attention.value,
-                                     &weights.attention.output, &weights.router}) {
-      touch(*tensor);
-    }
+    for (const at::Tensor& tensor : model::tensors_of(weights)) touch(tensor);
   } else {
     checkpoint_.drop_layer(layer_idx);  // converted or copied: the mapped pages are no longer read
   }

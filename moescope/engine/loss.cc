@@ -23,9 +23,7 @@ at::Tensor next_token_losses(const model::ModelConfig& config, const model::Embe
   for (std::int64_t begin = 0; begin < n_rows; begin += rows_at_a_time) {
     const std::int64_t count = std::min(rows_at_a_time, n_rows - begin);
     const at::Tensor part = residual.index_select(0, row_ids.narrow(0, begin, count));
-    const at::Tensor logits =
-        at::linear(model::rms_norm(part, embeddings.final_norm, config.norm_eps), embeddings.unembedding);
-    const at::Tensor wide = logits.to(at::kFloat);
+    const at::Tensor wide = model::unembed(config, embeddings, part).to(at::kFloat);
     const at::Tensor target = wide.gather(1, target_ids.narrow(0, begin, count).unsqueeze(1)).squeeze(1);
     losses.index_copy_(0, row_tensor.narrow(0, begin, count), (wide.logsumexp(1) - target).cpu());
   }

@@ -19,11 +19,15 @@ namespace moescope::model {
 // (Zhang and Sennrich 2019, as transformers rounds it). x [..., D], weight [D].
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-// cos and sin of rotary positions (Su et al. 2021), halves layout: pair i is (i, i + d_head / 2).
-// Computed in float32 for positions [0, n_positions), rounded to `dtype` as transformers does.
+// The norm of a model's layers: NormKind says which. x [..., D] -> [..., D].
+at::Tensor apply_norm(const ModelConfig& config, const Norm& norm, const at::Tensor& x);
+
+// cos and sin of rotary positions (Su et al. 2021) for positions [0, n_positions), d = d_rotary; undefined where a
+// model has none. Computed in float32, rounded to `dtype` as transformers does.
 struct RotaryTable {
-  at::Tensor cos;  // [n_positions, d_head]
-  at::Tensor sin;  // [n_positions, d_head]
+  std::int64_t n_positions = 0;
+  at::Tensor cos;  // [n_positions, d], each angle twice: halves [a, a], or interleaved [a0, a0, a1, a1, ...]
+  at::Tensor sin;
 };
 RotaryTable make_rotary_table(const AttentionConfig& config, std::int64_t n_positions, at::ScalarType dtype,
                               at::Device device);
@@ -31,19 +35,25 @@ RotaryTable make_rotary_table(const AttentionConfig& config, std::int64_t n_posi
 // Keys and values of the positions seen so far, one entry a layer. Grows by concatenation.
 struct KvCache {
   std::vector<at::Tensor> keys;    // [B, H_kv, T_past, d_head]
-  std::vector<at::Tensor> values;  // [B, H_kv, T_past, d_head]
+  std::vector<at::Tensor> values;  // [B, H_kv, T_past, d_value]
   std::int64_t n_past = 0;         // positions in the cache, equal for all sequences
 };
 
-// Causal self-attention with grouped queries. x [B, T, D] -> [B, T, D]. With a cache, x holds the positions
-// cache->n_past ... n_past + T - 1, and layer_idx says which entry to extend (n_past itself moves when the model's
-// last layer is done). Throws kInput if a position lies beyond the rotary table.
-at::Tensor attention(const AttentionConfig& config, const AttentionWeights& weights, double norm_eps,
-                     const at::Tensor& x, const RotaryTable& rotary, KvCache* cache = nullptr,
-                     std::int64_t layer_idx = 0);
+// Rows of the token embedding, plus those of the position embedding where there is one. ids [B, T] i64 or i32 ->
+// [B, T, D]; the first column is position first_position. Throws kInput if a position lies beyond the embedding.
+at::Tensor embed(const EmbeddingWeights& embeddings, const at::Tensor& ids, std::int64_t first_position = 0);
 
-// x + attention(norm(x)): the first half of a layer. x [B, T, D].
-at::Tensor attention_sublayer(const ModelConfig& config, const LayerWeights& weights, const at::Tensor& x,
-                              const RotaryTable& rotary, KvCache* cache = nullptr, std::int64_t layer_idx = 0);
+// Causal self-attention of one layer. x [B, T, D] -> [B, T, D]. With a cache, x holds the positions cache->n_past ...
+// n_past + T - 1 (n_past itself moves when the model's last layer is done). Throws kInput if a position lies beyond the
+// rotary table.
+at::Tensor attention(const ModelConfig& config, std::int64_t layer_idx, const AttentionWeights& weights,
+                     const at::Tensor& x, const RotaryTable& rotary, KvCache* cache = nullptr);
+
+// x plus attention, with the norm where LayerOrder puts it: the first half of a layer. x [B, T, D].
+at::Tensor attention_sublayer(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
+                              const at::Tensor& x, const RotaryTable& rotary, KvCache* cache = nullptr);
+
+// Final norm and unembedding: residual [..., D] -> logits [..., V] in the model's dtype.
+at::Tensor unembed(const ModelConfig& config, const EmbeddingWeights& embeddings, const at::Tensor& residual);
 
 }  // namespace moescope::model

@@ -4,11 +4,14 @@
 #include <limits>
 
 #include "moescope/base/error.h"
+#include "moescope/model/families/common.h"
 
 namespace moescope::model {
 namespace {
 
-constexpr std::array<const Family*, 1> kFamilies = {&kOlmoe};
+constexpr std::array<const Family*, 18> kFamilies = {
+    &kOlmoe,      &kMixtral, &kQwen2Moe, &kQwen3Moe, &kErnie45Moe, &kGptOss, &kGlm4Moe, &kGlm4MoeLite, &kDeepseekV2,
+    &kDeepseekV3, &kGpt2,    &kGptNeox,  &kLlama,    &kOlmo,       &kOlmo2,  &kQwen3,   &kMistral,     &kMinistral3};
 constexpr std::int64_t kLargestSize = 1 << 24;  // no dimension of a real model is larger
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
@@ -20,6 +23,22 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 void check_size(std::int64_t value, const char* key) {
   if (value < 1 || value > kLargestSize) {
     throw input_error("{} is {}, expected a whole number from 1 to {}", key, value, kLargestSize);
+  }
+}
+
+void check_groups(const RouterConfig& router) {
+  if (router.n_groups == 1) return;
+  if (router.n_groups < 1 || router.n_experts % router.n_groups != 0) {
+    throw input_error("n_group {} does not divide the number of experts {}", router.n_groups, router.n_experts);
+  }
+  const std::int64_t group = router.n_experts / router.n_groups;
+  if (router.n_groups_chosen < 1 || router.n_groups_chosen > router.n_groups ||
+      router.n_groups_chosen * group < router.n_experts_per_token) {
+    throw input_error("topk_group {} of n_group {} leaves fewer experts than num_experts_per_tok {}",
+                      router.n_groups_chosen, router.n_groups, router.n_experts_per_token);
+  }
+  if (router.group_score == GroupScore::kSumOfBestTwo && group < 2) {
+    throw input_error("n_group {} leaves one expert a group; the score of a group needs two", router.n_groups);
   }
 }
 
@@ -37,8 +56,19 @@ void check_config(const ModelConfig& config) {
     throw input_error("num_attention_heads {} is not a multiple of num_key_value_heads {}", attention.n_heads,
                       attention.n_kv_heads);
   }
-  if (attention.d_head % 2 != 0)
-    throw input_error("head size {} is odd: rotary positions need pairs", attention.d_head);
+  if (attention.rope.d_rotary % 2 != 0 || attention.rope.d_rotary > attention.d_head) {
+    throw input_error("{} entries of a head of {} cannot turn: rotary positions need pairs", attention.rope.d_rotary,
+                      attention.d_head);
+  }
+  for (const std::int64_t window : attention.windows) {
+    if (window < 0) throw input_error("sliding_window is {}, expected at least 1, or null", window);
+  }
+  if (attention.latent) {
+    check_size(attention.latent->kv_rank, "kv_lora_rank");
+    check_size(attention.latent->d_nope, "qk_nope_head_dim");
+    check_size(attention.latent->d_value, "v_head_dim");
+    if (attention.latent->q_rank < 0) throw input_error("q_lora_rank is {}", attention.latent->q_rank);
+  }
   const RouterConfig& router = config.router;
   check_size(router.n_experts, "num_experts");
   check_size(router.n_experts_per_token, "num_experts_per_tok");
@@ -46,6 +76,10 @@ void check_config(const ModelConfig& config) {
     throw input_error("num_experts_per_tok {} is more than num_experts {}", router.n_experts_per_token,
                       router.n_experts);
   }
+  check_groups(router);
+  if (config.d_shared < 0 || config.d_shared > kLargestSize)
+    throw input_error("the shared expert's width is {}", config.d_shared);
+  if (config.d_dense != 0) check_size(config.d_dense, "intermediate_size");
   if (!(config.norm_eps > 0)) throw input_error("rms_norm_eps is {}, expected a positive number", config.norm_eps);
   if (!(attention.rope.theta > 0))
     throw input_error("rope_theta is {}, expected a positive number", attention.rope.theta);
@@ -54,12 +88,16 @@ void check_config(const ModelConfig& config) {
   }
 }
 
+}  // namespace
+
 const nlohmann::json* find_key(const nlohmann::json& config, const char* key) {
   const auto found = config.find(key);
   return found == config.end() || found->is_null() ? nullptr : &*found;
 }
 
-}  // namespace
+bool WeightSpec::in_layer(const ModelConfig& config, std::int64_t layer) const {
+  return layers == Layers::kAll || (layers == Layers::kDense) == config.is_dense(layer);
+}
 
 std::string WeightSpec::name(std::int64_t layer, std::int64_t expert) const {
   std::string text = pattern;

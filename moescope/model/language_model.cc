@@ -39,14 +39,16 @@ at::Tensor LanguageModel::residual(const at::Tensor& ids, const std::function<La
   check_ids(ids, config_.d_vocab);
   const std::int64_t n_sequences = ids.size(0);
   const std::int64_t n_positions = ids.size(1);
-  at::Tensor x = at::embedding(embeddings_.token_embedding, ids);  // [B, T, D]
+  at::Tensor x = embed(embeddings_, ids, cache == nullptr ? 0 : cache->n_past);  // [B, T, D]
+  const auto flat = [&](const at::Tensor& y) { return y.reshape({n_sequences * n_positions, -1}); };
   for (std::int64_t l = 0; l < config_.n_layers; ++l) {
     const LayerWeights& weights = layers_[static_cast<std::size_t>(l)];
     LayerObserver* observer = observe ? observe(l) : nullptr;
-    if (observer != nullptr) observer->on_residual(x.view({n_sequences * n_positions, -1}));
-    x = attention_sublayer(config_, weights, x, rotary_, cache, l);
+    const at::Tensor entering = flat(x);
+    if (observer != nullptr) observer->on_residual(entering);
+    x = attention_sublayer(config_, l, weights, x, rotary_, cache);
     Routing routing;
-    x = moe_sublayer(config_, weights, x.view({n_sequences * n_positions, -1}), observer, &routing)
+    x = feed_forward_sublayer(config_, l, weights, entering, flat(x), observer, &routing)
             .view({n_sequences, n_positions, -1});
     if (routings != nullptr) routings->push_back(std::move(routing));
   }
@@ -54,8 +56,6 @@ at::Tensor LanguageModel::residual(const at::Tensor& ids, const std::function<La
   return x;
 }
 
-at::Tensor LanguageModel::logits(const at::Tensor& residual) const {
-  return at::linear(rms_norm(residual, embeddings_.final_norm, config_.norm_eps), embeddings_.unembedding);
-}
+at::Tensor LanguageModel::logits(const at::Tensor& residual) const { return unembed(config_, embeddings_, residual); }
 
 }  // namespace moescope::model

@@ -1,7 +1,9 @@
 // The mixture of experts: router, dispatch by expert, experts, and what one can observe of them.
 //
 // Letters: N tokens, K experts a token, E experts, F expert width, D d_model, M tokens of one expert.
-// Source: OLMoE (arXiv 2409.02060), section 2: y = sum over the top-k experts e of softmax(router(x))_e * expert_e(x).
+// Source: OLMoE (arXiv 2409.02060), section 2: y = sum over the top-k experts e of softmax(router(x))_e * expert_e(x);
+// DeepSeek-V3 (arXiv 2412.19437), equations 12 to 16: sigmoid scores, selection bias, shared experts.
+// A dense layer runs as a mixture of one expert.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,14 +18,16 @@ namespace moescope::model {
 
 // What the router decided. Logits and everything up to the applied weights are float32 whatever the model's dtype.
 struct Routing {
-  at::Tensor logits;      // [N, E] f32, before any softmax
-  at::Tensor probs;       // [N, E] f32, rows sum to 1
-  at::Tensor expert_ids;  // [N, K] i64, by descending probability, ties to the lower index
-  at::Tensor weights;     // [N, K] f32, as applied
+  at::Tensor logits;      // [N, E] f32, before softmax or sigmoid, without selection bias; zeros in a dense layer
+  at::Tensor probs;       // [N, E] f32, rows sum to 1: softmax of the logits, or sigmoids over their sum
+  at::Tensor expert_ids;  // [N, K] i64, by descending score of choice, ties to the lower index
+  at::Tensor weights;     // [N, K] f32, as applied: renormalised and scaled
 };
 
-// x [N, D], router [E, D].
-Routing route(const RouterConfig& config, const at::Tensor& router, const at::Tensor& x);
+// x [N, D]; router weight [E, D], bias [E] or undefined, selection bias [E] or undefined.
+Routing route(const RouterConfig& config, const Linear& router, const at::Tensor& selection_bias, const at::Tensor& x);
+// What a dense layer's observers see: every token in expert 0 with weight 1.
+Routing route_to_one(std::int64_t n_tokens, at::Device device);
 
 // The (token, slot) pairs of a routing, grouped by expert; inside an expert by ascending token.
 struct Dispatch {
@@ -39,18 +43,26 @@ struct ExpertCall {
   at::Tensor rows;     // [M] i64, ascending token indices; M > 0
   at::Tensor slots;    // [M] i64, token * K + slot
   at::Tensor weights;  // [M] f32, applied router weights
-  at::Tensor neurons;  // [M, F], silu(gate x) * (up x), the model's dtype
+  at::Tensor neurons;  // [M, F], what the down projection is applied to, the model's dtype
   at::Tensor outputs;  // [M, D], before weighting, the model's dtype
 };
 
+// The expert that every token of a sparse layer reaches besides those chosen for it.
+struct SharedCall {
+  at::Tensor neurons;  // [N, Fs]
+  at::Tensor outputs;  // [N, D], before weighting
+  at::Tensor weights;  // [N] f32, the sigmoid of its own router; ones without one
+};
+
 // Sees a layer run. Called on one thread, in this order: residual, routing, experts in ascending order (those with
-// tokens). Must not change what it is given.
+// tokens), the shared expert. Must not change what it is given.
 class LayerObserver {
  public:
   virtual ~LayerObserver() = default;
   virtual void on_residual(const at::Tensor& /*residual [N, D], entering the layer*/) {}
   virtual void on_routing(const Routing& /*routing*/) {}
   virtual void on_expert(const ExpertCall& /*call*/) {}
+  virtual void on_shared(const SharedCall& /*call*/) {}
 };
 
 // x [M, D] -> neurons [M, F] and outputs [M, D].
@@ -58,16 +70,18 @@ struct ExpertResult {
   at::Tensor neurons;
   at::Tensor outputs;
 };
-ExpertResult run_expert(const ExpertWeights& weights, const at::Tensor& x);
+ExpertResult run_expert(const ExpertConfig& config, const ExpertWeights& weights, const at::Tensor& x);
 
 // Sum over a token's experts of weight * output, x [N, D] -> [N, D], x already normed. Weighted outputs are summed in
 // float32 in ascending order of experts. `routing` may come from route() or be edited by the caller.
-at::Tensor mix_experts(const std::vector<ExpertWeights>& experts, const at::Tensor& x, const Routing& routing,
-                       LayerObserver* observer = nullptr);
+at::Tensor mix_experts(const ExpertConfig& config, const std::vector<ExpertWeights>& experts, const at::Tensor& x,
+                       const Routing& routing, LayerObserver* observer = nullptr);
 
-// x + moe(norm(x)): the second half of a layer. x [N, D]. If `routing` is given, it receives the router's decision
-// (training needs it for its auxiliary losses).
-at::Tensor moe_sublayer(const ModelConfig& config, const LayerWeights& weights, const at::Tensor& x,
-                        LayerObserver* observer = nullptr, Routing* routing = nullptr);
+// x plus the mixture, with the norm where LayerOrder puts it: the second half of a layer. x [N, D] is the residual
+// behind attention, `entering` the one before it (read only with LayerOrder::kParallel). If `routing` is given, it
+// receives the router's decision (training needs it for its auxiliary losses).
+at::Tensor feed_forward_sublayer(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
+                                 const at::Tensor& entering, const at::Tensor& x, LayerObserver* observer = nullptr,
+                                 Routing* routing = nullptr);
 
 }  // namespace moescope::model

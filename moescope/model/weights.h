@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,34 +16,55 @@
 
 namespace moescope::model {
 
+struct Linear {
+  at::Tensor weight;  // [out, in]; undefined where the model has no such part
+  at::Tensor bias;    // [out] or undefined
+
+  at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight, optional(bias)); }
+  static std::optional<at::Tensor> optional(const at::Tensor& tensor) {
+    return tensor.defined() ? std::optional(tensor) : std::nullopt;
+  }
+};
+
+struct Norm {
+  at::Tensor weight;  // undefined for a norm without parameters
+  at::Tensor bias;    // of LayerNorm, or undefined
+};
+
+// Shapes: Role. Parts that the family does not have are undefined.
 struct AttentionWeights {
-  at::Tensor query;       // [H * d_head, D]
-  at::Tensor key;         // [H_kv * d_head, D]
-  at::Tensor value;       // [H_kv * d_head, D]
-  at::Tensor output;      // [D, H * d_head]
-  at::Tensor query_norm;  // [H * d_head], undefined without QkNorm::kWhole
-  at::Tensor key_norm;    // [H_kv * d_head], likewise
+  Linear query, key, value, output;
+  Norm query_norm, key_norm;
+  at::Tensor sinks;
+  Linear query_down, query_up, key_value_down, key_value_up;
+  Norm query_latent_norm, key_value_latent_norm;
 };
 
 struct ExpertWeights {
-  at::Tensor gate;  // [F, D]
-  at::Tensor up;    // [F, D]
-  at::Tensor down;  // [D, F]
+  Linear gate, up, down;
 };
 
+// Routers are float32 whatever the model's dtype.
 struct LayerWeights {
-  at::Tensor input_norm;           // [D]
-  at::Tensor post_attention_norm;  // [D]
+  Norm attention_norm, feed_forward_norm;
   AttentionWeights attention;
-  at::Tensor router;                   // [E, D]
+  Linear router;
+  at::Tensor selection_bias;           // [E] f32
   std::vector<ExpertWeights> experts;  // E
+  ExpertWeights shared;
+  Linear shared_router;
 };
 
 struct EmbeddingWeights {
-  at::Tensor token_embedding;  // [V, D]
-  at::Tensor final_norm;       // [D]
-  at::Tensor unembedding;      // [V, D]; the token embedding itself where they are tied
+  at::Tensor token_embedding;     // [V, D]
+  at::Tensor position_embedding;  // [n_ctx, D], or undefined
+  Norm final_norm;
+  at::Tensor unembedding;       // [V, D]; the token embedding itself where they are tied
+  at::Tensor unembedding_bias;  // [V] or undefined
 };
+
+// Every defined tensor of a layer.
+std::vector<at::Tensor> tensors_of(const LayerWeights& layer);
 
 // Dtypes that models are stored in; throws kInput naming the tensor for others.
 at::ScalarType scalar_type(io::DType dtype, const std::string& tensor_name);
@@ -59,7 +81,10 @@ class Checkpoint {
   const ModelConfig& config() const { return config_; }
   const io::CheckpointFolder& folder() const { return folder_; }
   at::ScalarType stored_dtype() const { return stored_dtype_; }
-  std::uint64_t layer_bytes() const;  // of one layer as stored
+  std::uint64_t layer_bytes() const;                      // of the largest layer as stored
+  std::uint64_t layer_bytes(at::ScalarType dtype) const;  // and decoded
+  // Tensors of the files that no forward pass reads, as the family lists them; the rest is an error in open().
+  const std::vector<std::string>& unused_tensors() const { return unused_; }
 
   LayerWeights layer(std::int64_t layer_idx, at::ScalarType dtype, at::Device device) const;
   EmbeddingWeights embeddings(at::ScalarType dtype, at::Device device) const;
@@ -69,14 +94,21 @@ class Checkpoint {
   void drop_layer(std::int64_t layer_idx) const;
 
  private:
-  at::Tensor tensor(const std::string& name, at::ScalarType dtype, at::Device device) const;
-  const WeightSpec* find(Role role) const;
-  at::Tensor take(Role role, std::int64_t layer, std::int64_t expert, at::ScalarType dtype, at::Device device) const;
-  void check() const;
+  at::Tensor mapped(const std::string& name) const;
+  at::Tensor decoded(const WeightSpec& spec, std::int64_t layer, std::int64_t expert) const;
+  at::Tensor take(Role role, Part part, std::int64_t layer, std::int64_t expert, at::ScalarType dtype,
+                  at::Device device) const;
+  std::vector<std::string> stored_names(const WeightSpec& spec, std::int64_t layer, std::int64_t expert) const;
+  void check();
+  void check_tensor(const WeightSpec& spec, std::int64_t layer, std::int64_t expert) const;
+  template <typename Visit>
+  void for_each_stored(std::int64_t layer, const Visit& visit) const;
 
   io::CheckpointFolder folder_;
   ModelConfig config_;
   std::vector<WeightSpec> specs_;
+  std::vector<std::string> unused_;
+  std::int64_t block_rows_ = 0, block_columns_ = 0;  // of block-scaled 8-bit weights; 0: none
   io::SafetensorsFile file_;
   at::ScalarType stored_dtype_ = at::kFloat;
 };

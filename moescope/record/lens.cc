@@ -26,7 +26,7 @@ at::Tensor order_exactly(const at::Tensor& ids, const at::Tensor& outputs, const
 at::Tensor promoted_tokens(const model::EmbeddingWeights& embeddings, const at::Tensor& outputs,
                            const LensOptions& options) {
   at::Tensor o = outputs.to(options.device);
-  if (options.final_norm_scale) o = o * embeddings.final_norm;
+  if (options.final_norm_scale && embeddings.final_norm.weight.defined()) o = o * embeddings.final_norm.weight;
   const std::int64_t d_vocab = embeddings.unembedding.size(0);
   const at::Tensor logits = at::linear(o, embeddings.unembedding);
   const at::Tensor ids = std::get<1>(logits.topk(std::min(kCandidates, d_vocab), 1));

@@ -12,7 +12,7 @@ namespace {
 using model::Role;
 
 bool is_norm(Role role) {
-  return role == Role::kFinalNorm || role == Role::kInputNorm || role == Role::kPostAttentionNorm ||
+  return role == Role::kFinalNorm || role == Role::kAttentionNorm || role == Role::kFeedForwardNorm ||
          role == Role::kQueryNorm || role == Role::kKeyNorm;
 }
 
@@ -25,12 +25,17 @@ double initial_std(Role role, const model::ModelConfig& config, const ModelSetti
                             : settings.init_std;
 }
 
+// Models trained here have the parts of OLMoE; a family with others would need them here, and in initial_std.
+Error not_trained(const Parameter& parameter) {
+  return input_error("'{}' is a part that cannot be trained here", parameter.name);
+}
+
 }  // namespace
 
 Parameters Parameters::make(const model::ModelConfig& config) {
   Parameters parameters;
   parameters.config_ = config;
-  for (const model::WeightSpec& spec : model::find_family(config.family).weights(config)) {
+  for (const model::WeightSpec& spec : model::find_family(config.family).weights(config, model::no_names)) {
     const std::int64_t n_layers = spec.per_layer() ? config.n_layers : 1;
     for (std::int64_t l = 0; l < n_layers; ++l) {
       std::vector<std::int64_t> shape = spec.shape;
@@ -65,30 +70,30 @@ Parameters Parameters::load(const model::Checkpoint& checkpoint, at::Device devi
   for (Parameter& parameter : parameters.parameters_) {
     const model::LayerWeights* layer =
         parameter.layer < 0 ? nullptr : &source.layers()[static_cast<std::size_t>(parameter.layer)];
-    const auto stack = [&](at::Tensor model::ExpertWeights::*member) {
+    const auto stack = [&](model::Linear model::ExpertWeights::*member) {
       std::vector<at::Tensor> experts;
-      for (const model::ExpertWeights& expert : layer->experts) experts.push_back(expert.*member);
+      for (const model::ExpertWeights& expert : layer->experts) experts.push_back((expert.*member).weight);
       return at::stack(experts);
     };
     const auto value = [&]() -> at::Tensor {
       switch (parameter.role) {
         case Role::kTokenEmbedding: return source.embeddings().token_embedding;
-        case Role::kFinalNorm: return source.embeddings().final_norm;
+        case Role::kFinalNorm: return source.embeddings().final_norm.weight;
         case Role::kUnembedding: return source.embeddings().unembedding;
-        case Role::kInputNorm: return layer->input_norm;
-        case Role::kPostAttentionNorm: return layer->post_attention_norm;
-        case Role::kQuery: return layer->attention.query;
-        case Role::kKey: return layer->attention.key;
-        case Role::kValue: return layer->attention.value;
-        case Role::kAttentionOutput: return layer->attention.output;
-        case Role::kQueryNorm: return layer->attention.query_norm;
-        case Role::kKeyNorm: return layer->attention.key_norm;
-        case Role::kRouter: return layer->router;
+        case Role::kAttentionNorm: return layer->attention_norm.weight;
+        case Role::kFeedForwardNorm: return layer->feed_forward_norm.weight;
+        case Role::kQuery: return layer->attention.query.weight;
+        case Role::kKey: return layer->attention.key.weight;
+        case Role::kValue: return layer->attention.value.weight;
+        case Role::kAttentionOutput: return layer->attention.output.weight;
+        case Role::kQueryNorm: return layer->attention.query_norm.weight;
+        case Role::kKeyNorm: return layer->attention.key_norm.weight;
+        case Role::kRouter: return layer->router.weight;
         case Role::kExpertGate: return stack(&model::ExpertWeights::gate);
         case Role::kExpertUp: return stack(&model::ExpertWeights::up);
         case Role::kExpertDown: return stack(&model::ExpertWeights::down);
+        default: throw not_trained(parameter);
       }
-      return {};
     }();
     parameter.value = value.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true).requires_grad_(true);
   }
@@ -102,26 +107,27 @@ model::LanguageModel Parameters::as_model(at::ScalarType dtype) const {
   for (const Parameter& parameter : parameters_) {
     const at::Tensor value = parameter.value.to(dtype);
     model::LayerWeights* layer = parameter.layer < 0 ? nullptr : &layers[static_cast<std::size_t>(parameter.layer)];
-    const auto unstack = [&](at::Tensor model::ExpertWeights::*member) {
+    const auto unstack = [&](model::Linear model::ExpertWeights::*member) {
       const std::vector<at::Tensor> slices = value.unbind(0);
-      for (std::size_t e = 0; e < slices.size(); ++e) layer->experts[e].*member = slices[e];
+      for (std::size_t e = 0; e < slices.size(); ++e) (layer->experts[e].*member).weight = slices[e];
     };
     switch (parameter.role) {
       case Role::kTokenEmbedding: embeddings.token_embedding = value; break;
-      case Role::kFinalNorm: embeddings.final_norm = value; break;
+      case Role::kFinalNorm: embeddings.final_norm.weight = value; break;
       case Role::kUnembedding: embeddings.unembedding = value; break;
-      case Role::kInputNorm: layer->input_norm = value; break;
-      case Role::kPostAttentionNorm: layer->post_attention_norm = value; break;
-      case Role::kQuery: layer->attention.query = value; break;
-      case Role::kKey: layer->attention.key = value; break;
-      case Role::kValue: layer->attention.value = value; break;
-      case Role::kAttentionOutput: layer->attention.output = value; break;
-      case Role::kQueryNorm: layer->attention.query_norm = value; break;
-      case Role::kKeyNorm: layer->attention.key_norm = value; break;
-      case Role::kRouter: layer->router = value; break;
+      case Role::kAttentionNorm: layer->attention_norm.weight = value; break;
+      case Role::kFeedForwardNorm: layer->feed_forward_norm.weight = value; break;
+      case Role::kQuery: layer->attention.query.weight = value; break;
+      case Role::kKey: layer->attention.key.weight = value; break;
+      case Role::kValue: layer->attention.value.weight = value; break;
+      case Role::kAttentionOutput: layer->attention.output.weight = value; break;
+      case Role::kQueryNorm: layer->attention.query_norm.weight = value; break;
+      case Role::kKeyNorm: layer->attention.key_norm.weight = value; break;
+      case Role::kRouter: layer->router.weight = value; break;
       case Role::kExpertGate: unstack(&model::ExpertWeights::gate); break;
       case Role::kExpertUp: unstack(&model::ExpertWeights::up); break;
       case Role::kExpertDown: unstack(&model::ExpertWeights::down); break;
+      default: throw not_trained(parameter);
     }
   }
   if (config_.tie_embeddings) embeddings.unembedding = embeddings.token_embedding;

@@ -33,6 +33,7 @@ model::ModelConfig model_config(const TrainSettings& settings, const TrainingTex
   config.attention.d_head = wanted.n_heads > 0 ? wanted.d_model / wanted.n_heads : 0;
   config.attention.qk_norm = model::QkNorm::kWhole;
   config.attention.rope.theta = wanted.rope_theta;
+  config.attention.rope.d_rotary = config.attention.d_head;
   config.router.n_experts = wanted.n_experts;
   config.router.n_experts_per_token = wanted.n_experts_per_token;
   config.router.renormalize = wanted.renormalize;

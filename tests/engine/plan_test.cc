@@ -13,8 +13,10 @@ PlanInput olmoe_on(std::uint64_t budget_bytes) {
   input.config.d_expert = 1024;
   input.config.d_vocab = 50304;
   input.config.n_layers = 16;
-  input.config.attention = {16, 16, 128, model::QkNorm::kWhole, std::nullopt, {10000.0}};
-  input.config.router = {64, 8, false};
+  input.config.attention.n_heads = input.config.attention.n_kv_heads = 16;
+  input.config.attention.d_head = 128;
+  input.config.router.n_experts = 64;
+  input.config.router.n_experts_per_token = 8;
   input.budget_bytes = budget_bytes;
   input.resident_bytes = 300u << 20;
   input.layer_bytes = 840u << 20;

@@ -56,10 +56,11 @@ TEST(FamilyConfig, NamesTheKeyThatIsWrong) {
       {{{"num_key_value_heads", 3}}, "num_key_value_heads"},
       {{{"num_experts_per_tok", 9}}, "num_experts_per_tok"},
       {{{"num_local_experts", 9}}, "num_local_experts"},
-      {{{"hidden_act", "gelu"}}, "hidden_act"},
-      {{{"attention_bias", true}}, "attention_bias"},
+      {{{"hidden_act", "mish"}}, "hidden_act"},
+      {{{"attention_bias", "yes"}}, "attention_bias"},
       {{{"clip_qkv", -1.0}}, "clip_qkv"},
-      {{{"rope_parameters", {{"rope_type", "yarn"}}}}, "rope_type"},
+      {{{"rope_parameters", {{"rope_type", "dynamic"}}}}, "rope_type"},
+      {{{"rope_parameters", {{"rope_type", "llama3"}, {"factor", 8.0}}}}, "low_freq_factor"},
       {{{"rope_parameters", {{"rope_theta", 7.0}}}}, "rope_theta"},
       {{{"vocab_size", 1e30}}, "vocab_size"},
       {{{"model_type", "no_such_family"}}, "no_such_family"},
@@ -75,7 +76,7 @@ TEST(FamilyConfig, NamesTheKeyThatIsWrong) {
 TEST(FamilyConfig, WrittenConfigReadsBackEqual) {
   ModelConfig config = parse_config(olmoe_config());
   config.attention.clip_qkv = 2.5;
-  const ModelConfig back = parse_config(kOlmoe.write_config(config));
+  const ModelConfig back = parse_config(find_family("olmoe").write_config(config));
   EXPECT_EQ(back.d_model, config.d_model);
   EXPECT_EQ(back.attention.clip_qkv, config.attention.clip_qkv);
   EXPECT_EQ(back.attention.rope.theta, config.attention.rope.theta);

@@ -5,55 +5,22 @@
 #include "moescope/base/error.h"
 #include "moescope/model/generation.h"
 #include "moescope/model/language_model.h"
+#include "tests/model/collector.h"
 #include "tests/model/fixture.h"
 
 namespace moescope::model {
 namespace {
 
+using testing::Collector;
 using testing::fixture_folder;
+using testing::ModelRun;
 using testing::open_fixture;
 using testing::relative_error;
+using testing::run;
 using testing::tensor_of;
 
 constexpr double kLogitsBound = 1e-4;   // relative, float32
 constexpr double kWeightsBound = 1e-5;  // absolute: applied weights are shares
-
-// Puts what the taps see into [N, K, ...] tensors as the fixture holds them.
-class Collector : public LayerObserver {
- public:
-  void on_residual(const at::Tensor& x) override { residual = x.clone(); }
-  void on_routing(const Routing& r) override { routing = r; }
-  void on_expert(const ExpertCall& call) override {
-    const std::int64_t n_slots = routing.expert_ids.numel();
-    if (!neurons.defined()) {
-      neurons = at::zeros({n_slots, call.neurons.size(1)}, call.neurons.options());
-      outputs = at::zeros({n_slots, call.outputs.size(1)}, call.outputs.options());
-      weights = at::zeros({n_slots}, call.weights.options());
-    }
-    neurons.index_copy_(0, call.slots, call.neurons);
-    outputs.index_copy_(0, call.slots, call.outputs);
-    weights.index_copy_(0, call.slots, call.weights);
-    EXPECT_TRUE(call.rows.equal(call.slots.floor_divide(routing.expert_ids.size(1))));
-  }
-
-  Routing routing;
-  at::Tensor residual, neurons, outputs, weights;
-};
-
-struct ModelRun {
-  at::Tensor logits;
-  std::vector<Collector> layers;
-};
-
-ModelRun run(const LanguageModel& model, const at::Tensor& ids) {
-  const c10::NoGradGuard no_grad;
-  ModelRun result;
-  result.layers.resize(static_cast<std::size_t>(model.config().n_layers));
-  const at::Tensor residual =
-      model.residual(ids.to(at::kLong), [&](std::int64_t l) { return &result.layers[static_cast<std::size_t>(l)]; });
-  result.logits = model.logits(residual);
-  return result;
-}
 
 class OlmoeFixture : public ::testing::TestWithParam<const char*> {};
 
