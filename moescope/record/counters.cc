@@ -75,10 +75,9 @@ void RouterStatistics::on_routing(std::int64_t layer_idx, const model::Routing& 
   const auto layer = static_cast<std::size_t>(layer_idx);
   const std::int64_t n_rows = routing.probs.size(0);
   n_tokens[layer] += n_rows;
-  // Entropy of a softmax without logarithms of small numbers: logsumexp(z) - sum p z.
-  const at::Tensor nats = routing.logits.logsumexp(1) - (routing.probs * routing.logits).sum(1);
+  const at::Tensor nats = at::special_entr(routing.probs).sum(1);  // -p ln p, 0 at 0
   sum_entropy_bits[layer] += nats.sum(at::kDouble).item<double>() / std::log(2.0);
-  const at::Tensor best = std::get<0>(routing.probs.topk(std::min<std::int64_t>(2, shape_.n_experts), 1));
+  const at::Tensor best = std::get<0>(routing.probs.topk(std::min<std::int64_t>(2, routing.probs.size(1)), 1));
   at::Tensor margin = best.select(1, 0);
   if (best.size(1) > 1) margin = margin - best.select(1, 1);
   sum_margin[layer] += margin.sum(at::kDouble).item<double>();

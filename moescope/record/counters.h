@@ -46,8 +46,8 @@ class RouterStatistics {
   std::uint64_t bytes() const { return coactivation.size() * sizeof(std::int64_t); }
 
   std::vector<std::int64_t> n_tokens;      // [L]
-  std::vector<double> sum_entropy_bits;    // [L], of the softmax over all experts
-  std::vector<double> sum_margin;          // [L], first minus second probability (the first itself if E is 1)
+  std::vector<double> sum_entropy_bits;    // [L], of the router's probabilities over all experts
+  std::vector<double> sum_margin;          // [L], first minus second probability (the first itself with one expert)
   std::vector<std::int64_t> coactivation;  // [L, E, E], symmetric, the diagonal is the expert's n_tokens
 
  private:

@@ -27,10 +27,16 @@ struct ExpertBatch {
   const model::ExpertCall& call;        // tensors on the model's device
 };
 
-// Sizes that every part needs.
+// Sizes that every part needs. Arrays are [L, E]; of a dense layer among sparse ones only expert 0 exists, it has
+// d_dense neurons and gets every token.
 struct RecordShape {
   std::int64_t n_layers = 0, n_experts = 0, n_experts_per_token = 0;
-  std::int64_t d_model = 0, d_expert = 0, d_vocab = 0;
+  std::int64_t d_model = 0, d_expert = 0, d_dense = 0, d_vocab = 0;
+  std::vector<bool> dense_layers;  // [L]
+  bool dense(std::int64_t layer) const { return dense_layers[static_cast<std::size_t>(layer)]; }
+  std::int64_t n_experts_in(std::int64_t layer) const { return dense(layer) ? 1 : n_experts; }
+  std::int64_t n_per_token_in(std::int64_t layer) const { return dense(layer) ? 1 : n_experts_per_token; }
+  std::int64_t d_hidden_in(std::int64_t layer) const { return dense(layer) ? d_dense : d_expert; }
   std::size_t n_all() const { return static_cast<std::size_t>(n_layers * n_experts); }
   std::size_t idx(std::int64_t layer, std::int64_t expert) const {
     return static_cast<std::size_t>(layer * n_experts + expert);

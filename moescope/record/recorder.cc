@@ -8,8 +8,19 @@
 namespace moescope::record {
 
 RecordShape record_shape(const model::ModelConfig& config) {
-  return {config.n_layers, config.router.n_experts, config.router.n_experts_per_token,
-          config.d_model,  config.d_expert,         config.d_vocab};
+  RecordShape shape{config.n_layers,
+                    config.router.n_experts,
+                    config.router.n_experts_per_token,
+                    config.d_model,
+                    config.d_expert,
+                    config.d_expert,
+                    config.d_vocab,
+                    {}};
+  for (std::int64_t l = 0; l < config.n_layers; ++l) {
+    shape.dense_layers.push_back(config.is_dense(l));
+    if (config.is_dense(l)) shape.d_dense = config.d_hidden(l);
+  }
+  return shape;
 }
 
 Domains list_domains(const text::TokenCorpus& corpus) {
@@ -58,7 +69,7 @@ void Recorder::on_routing(const engine::LayerView& view, const model::Routing& r
   const std::vector<std::int64_t>& token_idx = view.batch.token_idx;
   traces_batch_ =
       std::any_of(token_idx.begin(), token_idx.end(), [&](std::int64_t idx) { return idx < options_.n_traced; });
-  if (traces_batch_) trace_.on_routing(routing);
+  if (traces_batch_) trace_.on_routing(view.layer_idx, routing);
 }
 
 void Recorder::on_expert(const engine::LayerView& view, const model::ExpertCall& call) {

@@ -15,6 +15,10 @@ using nlohmann::json;
 
 json model_json(const RunFacts& facts) {
   const model::ModelConfig& config = facts.checkpoint.config();
+  json dense = json::array();
+  for (std::int64_t l = 0; l < config.n_layers; ++l) {
+    if (config.is_dense(l)) dense.push_back(l);
+  }
   return {{"name", facts.options.model},
           {"family", config.family},
           {"n_layers", config.n_layers},
@@ -22,6 +26,7 @@ json model_json(const RunFacts& facts) {
           {"n_experts_per_token", config.router.n_experts_per_token},
           {"d_model", config.d_model},
           {"d_expert", config.d_expert},
+          {"dense_layers", dense},
           {"d_vocab", config.d_vocab},
           {"n_parameters", config.n_parameters()},
           {"n_active_parameters", config.n_active_parameters()},

@@ -34,8 +34,8 @@ io::Table expert_table(const Recorder& recorder, std::int64_t n_windows_wanted) 
   io::RealColumn load, weight, score, norm, active, active_01;
   io::TextColumn status;
   for (std::int64_t l = 0; l < shape.n_layers; ++l) {
-    const std::int64_t n_routed = recorder.router().n_tokens[static_cast<std::size_t>(l)] * shape.n_experts_per_token;
-    for (std::int64_t e = 0; e < shape.n_experts; ++e) {
+    const std::int64_t n_routed = recorder.router().n_tokens[static_cast<std::size_t>(l)] * shape.n_per_token_in(l);
+    for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
       const std::size_t idx = shape.idx(l, e);
       const std::int64_t n = counters.n_tokens[idx];
       const auto mean = [&](double sum) -> std::optional<double> {
@@ -49,8 +49,8 @@ io::Table expert_table(const Recorder& recorder, std::int64_t n_windows_wanted) 
       weight.push_back(mean(counters.sum_weight[idx]));
       score.push_back(mean(counters.sum_score[idx]));
       norm.push_back(mean(counters.sum_norm[idx]));
-      active.push_back(mean(ratio(counters.n_active[idx], shape.d_expert)));
-      active_01.push_back(mean(ratio(counters.n_active_01[idx], shape.d_expert)));
+      active.push_back(mean(ratio(counters.n_active[idx], shape.d_hidden_in(l))));
+      active_01.push_back(mean(ratio(counters.n_active_01[idx], shape.d_hidden_in(l))));
       n_windows.emplace_back(windows);
       status.emplace_back(expert_status(n, windows, n_windows_wanted));
     }
@@ -76,10 +76,10 @@ io::Table layer_table(const Recorder& recorder) {
   for (std::int64_t l = 0; l < shape.n_layers; ++l) {
     const auto at = static_cast<std::size_t>(l);
     const std::int64_t n = router.n_tokens[at];
-    const std::int64_t n_routed = n * shape.n_experts_per_token;
+    const std::int64_t n_routed = n * shape.n_per_token_in(l);
     double bits = 0;
     std::int64_t most = 0, never = 0;
-    for (std::int64_t e = 0; e < shape.n_experts; ++e) {
+    for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
       const std::int64_t of_expert = recorder.counters().n_tokens[shape.idx(l, e)];
       const double share = ratio(of_expert, n_routed);
       if (of_expert > 0) bits -= share * std::log2(share);
@@ -91,7 +91,7 @@ io::Table layer_table(const Recorder& recorder) {
     entropy.emplace_back(ratio(router.sum_entropy_bits[at], static_cast<double>(n)));
     margin.emplace_back(ratio(router.sum_margin[at], static_cast<double>(n)));
     load_entropy.emplace_back(bits);
-    load_max.emplace_back(ratio(most * shape.n_experts, n_routed));
+    load_max.emplace_back(ratio(most * shape.n_experts_in(l), n_routed));
     n_never.emplace_back(never);
   }
   return {{{"layer", layer},
@@ -114,16 +114,16 @@ io::Table domain_table(const Recorder& recorder) {
   };
   for (std::int64_t l = 0; l < shape.n_layers; ++l) {
     std::vector<std::int64_t> of_domain(n_domains);  // routed tokens: K for each token of the domain
-    for (std::int64_t e = 0; e < shape.n_experts; ++e) {
+    for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
       for (std::size_t d = 0; d < n_domains; ++d) of_domain[d] += count(l, e, d);
     }
-    for (std::int64_t e = 0; e < shape.n_experts; ++e) {
+    for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
       for (std::size_t d = 0; d < n_domains; ++d) {
         layer.emplace_back(l);
         expert.emplace_back(e);
         domain.emplace_back(recorder.domains().names[d]);
         n_tokens.emplace_back(count(l, e, d));
-        share.emplace_back(ratio(count(l, e, d) * shape.n_experts_per_token, of_domain[d]));
+        share.emplace_back(ratio(count(l, e, d) * shape.n_per_token_in(l), of_domain[d]));
       }
     }
   }
@@ -143,7 +143,7 @@ std::string text_of_json(const nlohmann::json& json) {
 RareExperts count_rare(const Recorder& recorder, std::int64_t n_windows_wanted) {
   RareExperts counts;
   for (std::int64_t l = 0; l < recorder.shape().n_layers; ++l) {
-    for (std::int64_t e = 0; e < recorder.shape().n_experts; ++e) {
+    for (std::int64_t e = 0; e < recorder.shape().n_experts_in(l); ++e) {
       const std::int64_t n = recorder.counters().n_tokens[recorder.shape().idx(l, e)];
       const std::string status = expert_status(n, recorder.evidence().n_windows_fired(l, e), n_windows_wanted);
       counts.n_never += status == "never" ? 1 : 0;

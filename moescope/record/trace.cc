@@ -36,18 +36,29 @@ void TraceFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes)
   }
 }
 
-void TraceFile::on_routing(const model::Routing& routing) {
+void TraceFile::on_routing(std::int64_t layer_idx, const model::Routing& routing) {
   const at::Tensor ids = routing.expert_ids.to(at::kCPU, at::kInt).contiguous();
   const at::Tensor weights = routing.weights.cpu().contiguous();
-  const auto n = static_cast<std::size_t>(ids.numel());
-  ids_.assign(ids.const_data_ptr<std::int32_t>(), ids.const_data_ptr<std::int32_t>() + n);
-  weights_.assign(weights.const_data_ptr<float>(), weights.const_data_ptr<float>() + n);
-  scores_.assign(n, 0.0F);
+  // A dense layer uses the first of a token's K places; the others hold expert -1 with weight and score 0.
+  const auto k = static_cast<std::size_t>(shape_.n_experts_per_token);
+  const auto used = static_cast<std::size_t>(ids.size(1)), n = static_cast<std::size_t>(ids.size(0));
+  MOESCOPE_ASSERT(static_cast<std::int64_t>(used) == shape_.n_per_token_in(layer_idx));
+  ids_.assign(n * k, -1);
+  weights_.assign(n * k, 0.0F);
+  scores_.assign(n * k, 0.0F);
+  for (std::size_t i = 0; i < n; ++i) {
+    std::copy_n(ids.const_data_ptr<std::int32_t>() + i * used, used, ids_.begin() + static_cast<std::ptrdiff_t>(i * k));
+    std::copy_n(weights.const_data_ptr<float>() + i * used, used,
+                weights_.begin() + static_cast<std::ptrdiff_t>(i * k));
+  }
 }
 
 void TraceFile::on_expert(const ExpertBatch& expert) {
+  const auto k = static_cast<std::size_t>(shape_.n_experts_per_token);
+  const auto used = static_cast<std::size_t>(shape_.n_per_token_in(expert.layer_idx));
   for (std::size_t i = 0; i < expert.slots.size(); ++i) {
-    scores_[static_cast<std::size_t>(expert.slots[i])] = expert.scores[i];
+    const auto slot = static_cast<std::size_t>(expert.slots[i]);
+    scores_[slot / used * k + slot % used] = expert.scores[i];
   }
 }
 

@@ -22,7 +22,7 @@ class TraceFile {
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
 
-  void on_routing(const model::Routing& routing);
+  void on_routing(std::int64_t layer_idx, const model::Routing& routing);
   void on_expert(const ExpertBatch& expert);
   // Writes the rows of the batch that are traced. Throws kEnvironment if the disk is full.
   void on_layer_end(const engine::LayerView& view);

@@ -72,8 +72,8 @@ inline std::string tiny_tokenizer_json(int n_extra = 0) {
 
 inline void write_text(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
-inline fs::path make_tiny_model(const fs::path& folder, const std::string& fixture = "plain") {
-  const fs::path from = fs::path(MOESCOPE_SOURCE_DIR) / "tests/fixtures/model/olmoe" / fixture;
+inline fs::path make_tiny_model(const fs::path& folder, const std::string& fixture = "model/olmoe/plain") {
+  const fs::path from = fs::path(MOESCOPE_SOURCE_DIR) / "tests/fixtures" / fixture;
   fs::create_directories(folder);
   for (const char* name : {"config.json", "model.safetensors"}) fs::copy_file(from / name, folder / name);
   write_text(folder / "tokenizer.json", tiny_tokenizer_json());

@@ -245,13 +245,16 @@ const char* status_name(LabelStatus status) {
 
 Labels label_experts(const RunData& run, const LabelOptions& options, const text::ConceptLibrary* concepts,
                      const Console& console) {
-  Progress progress(console, "label", "experts", static_cast<std::int64_t>(run.n_layers) * run.n_experts);
+  Progress progress(
+      console, "label", "experts",
+      static_cast<std::int64_t>(run.n_layers - static_cast<int>(run.dense_layers.size())) * run.n_experts);
   progress.update(0, "describing tokens");
   const Labeler labeler(run, options, concepts);
   Labels labels;
   std::mutex reporting;
   std::int64_t n_done = 0;
   for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
+    if (run.dense_layers.contains(layer_idx)) continue;
     std::vector<ExpertLabel> layer = labeler.label_layer(layer_idx, [&] {
       const std::lock_guard<std::mutex> lock(reporting);
       progress.update(++n_done);

@@ -168,6 +168,12 @@ RunData read_run_data(const std::filesystem::path& run_directory) {
   run.n_layers = positive_int(run_json["model"], "n_layers", place);
   run.n_experts = positive_int(run_json["model"], "n_experts", place);
   run.n_experts_per_token = positive_int(run_json["model"], "n_experts_per_token", place);
+  if (const auto dense = run_json["model"].find("dense_layers"); dense != run_json["model"].end()) {
+    for (const json& layer : *dense) {
+      if (!layer.is_number_integer()) throw input_error("'dense_layers' is {}", dense->dump()).at(place);
+      run.dense_layers.insert(layer.get<int>());
+    }
+  }
   run.pieces = read_vocabulary(run_directory / "vocabulary.json");
   run.documents = read_documents(run_directory / "documents.jsonl");
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,7 @@ struct RunData {
   int n_layers = 0;
   int n_experts = 0;
   int n_experts_per_token = 0;
+  std::set<int> dense_layers;       // every token reaches their one expert: nothing to explain, no label
   std::vector<std::string> pieces;  // text of token id i
   std::vector<TracedDocument> documents;
   TracedTokens tokens;

@@ -47,7 +47,7 @@ function metricScale(metric) {
 
 const STATUS_WORDS = {
   ok: "enough evidence", rare: "rare: it fired in fewer windows than strongest ones were asked for", never: "never: no token reached it",
-  not_recorded: "not recorded: experts.csv has no row for it",
+  not_recorded: "not recorded: experts.csv has no row for it (a dense layer has one expert)",
 };
 const LABEL_WORDS = {
   ok: "labelled", too_few: "no label: too few positive tokens to learn and test a rule",
