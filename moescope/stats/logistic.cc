@@ -12,14 +12,29 @@ namespace {
 
 constexpr std::int32_t kRowMultiple = 8;  // rows are padded with zeros, so that loops map onto vector registers
 
-// ln(1 + exp(z)) without overflow.
-double softplus(double z) { return z > 0 ? z + std::log1p(std::exp(-z)) : std::log1p(std::exp(z)); }
+// Sum of weight * ln(1 + e) for e in [0, 1], with one logarithm for many numbers: a product of 1 + e <= 2 stays finite.
+class LogSum {
+ public:
+  void add(double e) {
+    product_ *= 1 + e;
+    if (++n_ == kMaxFactors) flush();
+    // What 1 + e rounds away is as small as the rest of the sum's rounding: below 2^-53 each.
+  }
+  double total() {
+    flush();
+    return sum_;
+  }
 
-double logistic(double z) {
-  if (z >= 0) return 1 / (1 + std::exp(-z));
-  const double e = std::exp(z);
-  return e / (1 + e);
-}
+ private:
+  static constexpr int kMaxFactors = 512;
+  void flush() {
+    sum_ += std::log(product_);
+    product_ = 1;
+    n_ = 0;
+  }
+  double product_ = 1, sum_ = 0;
+  int n_ = 0;
+};
 
 }  // namespace
 
@@ -69,9 +84,10 @@ class NewtonSolver {
         size_(static_cast<std::size_t>(width) + 1),
         beta_(size_, 0.0),
         gradient_(size_),
-        hessian_(size_ * size_),
+        hessian_((size_ + 3) / 4 * 4 * stride_),
         curvature_(n_rows_),
-        scores_(n_rows_) {
+        scores_(n_rows_),
+        exponentials_(n_rows_) {
     const auto n = static_cast<double>(n_rows_), n_positive = static_cast<double>(sample.n_positive_);
     weight_[0] = options.c * (options.balanced ? n / (2 * (n - n_positive)) : 1);
     weight_[1] = options.c * (options.balanced ? n / (2 * n_positive) : 1);
@@ -89,7 +105,8 @@ class NewtonSolver {
     for (; fit.n_steps < options_.max_steps && fit.status != FitStatus::kOk; ++fit.n_steps) {
       differentiate();
       std::vector<double> step = gradient_;
-      if (!solve_cholesky(hessian_, size_, step)) break;  // all weights underflowed: beta is far from any optimum
+      if (!solve_cholesky(hessian_.data(), size_, stride_, step.data()))
+        break;  // all weights underflowed: beta is far from any optimum
       double decrement = 0;
       for (std::size_t i = 0; i < size_; ++i) decrement += step[i] * gradient_[i];
       if (decrement <= options_.tolerance * options_.tolerance) fit.status = FitStatus::kOk;
@@ -103,30 +120,37 @@ class NewtonSolver {
  private:
   const double* row(std::size_t i) const { return sample_.rows_.data() + i * stride_; }
 
-  // The objective at beta; leaves the rows' scores behind.
+  // The objective at beta; leaves the rows' scores z and exp(-|z|) behind.
   double objective(const std::vector<double>& beta) {
     double sum = 0;
     for (std::size_t j = 1; j < size_; ++j) sum += 0.5 * beta[j] * beta[j];
     multiply_rows(sample_.rows_.data(), n_rows_, stride_, beta.data(), size_, scores_.data());
+    LogSum logs[2];             // by label
+    double linear[2] = {0, 0};  // ln(1 + exp(z)) = max(z, 0) + ln(1 + exp(-|z|)), z against the label
     for (std::size_t i = 0; i < n_rows_; ++i) {
-      sum += weight_[sample_.labels_[i]] * softplus(sample_.labels_[i] != 0 ? -scores_[i] : scores_[i]);
+      const std::uint8_t label = sample_.labels_[i];
+      exponentials_[i] = std::exp(-std::abs(scores_[i]));
+      logs[label].add(exponentials_[i]);
+      linear[label] += std::max(0.0, label != 0 ? -scores_[i] : scores_[i]);
     }
-    return sum;
+    return sum + weight_[0] * (linear[0] + logs[0].total()) + weight_[1] * (linear[1] + logs[1].total());
   }
 
-  // Gradient and Hessian at beta_, from the scores of the last objective().
+  // Gradient and Hessian at beta_, from what the last objective() left.
   void differentiate() {
     std::copy(beta_.begin(), beta_.end(), gradient_.begin());
     gradient_[0] = 0;
     for (std::size_t i = 0; i < n_rows_; ++i) {
-      // 1 - p is taken as logistic(-z): far from the border it would be lost in rounding.
-      const double p = logistic(scores_[i]), q = logistic(-scores_[i]), weight = weight_[sample_.labels_[i]];
-      curvature_[i] = weight * p * q;
+      // P(positive) and P(negative), each to full precision: far from the border 1 - p would be lost in rounding.
+      const double large = 1 / (1 + exponentials_[i]), small = exponentials_[i] * large;
+      const double p = scores_[i] >= 0 ? large : small, q = scores_[i] >= 0 ? small : large;
+      const double weight = weight_[sample_.labels_[i]];
+      curvature_[i] = weight * large * small;
       scores_[i] = sample_.labels_[i] != 0 ? -weight * q : weight * p;
     }
     add_weighted_rows(sample_.rows_.data(), n_rows_, stride_, scores_.data(), size_, gradient_.data());
     std::fill(hessian_.begin(), hessian_.end(), 0.0);
-    for (std::size_t j = 1; j < size_; ++j) hessian_[j * size_ + j] = 1;
+    for (std::size_t j = 1; j < size_; ++j) hessian_[j * stride_ + j] = 1;
     add_weighted_gram(sample_.rows_.data(), n_rows_, stride_, curvature_.data(), size_, hessian_.data());
   }
 
@@ -150,7 +174,7 @@ class NewtonSolver {
   const LogisticOptions& options_;
   std::size_t n_rows_, stride_, size_;
   double weight_[2] = {};  // by label
-  std::vector<double> beta_, gradient_, hessian_, curvature_, scores_;
+  std::vector<double> beta_, gradient_, hessian_, curvature_, scores_, exponentials_;
 };
 
 LogisticFit LogisticSample::fit(std::int32_t width, const LogisticOptions& options, const LogisticFit* start) const {

@@ -5,7 +5,7 @@
 //   0.5 w'w + C sum_i s_i ln(1 + exp(-y_i (w'x_i + b)))
 // the objective of scikit-learn's LogisticRegression(C=C, class_weight="balanced"): the intercept is not penalised. It
 // is strictly convex, so there is one optimum, also for separable data. Newton's method with step halving and Cholesky;
-// because the Hessian is at least the identity, |w - optimum| is bounded by the Newton decrement at which it stops.
+// because the Hessian is at least the identity, |w - optimum| is bounded by the Newton decrement.
 // Non-goals: sparse columns, other penalties, more than two classes, standardising.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace moescope::stats {
 struct LogisticOptions {
   double c = 1;             // weight of the data against the penalty, > 0
   bool balanced = true;     // false: s_i = 1
-  double tolerance = 1e-7;  // Newton decrement at the end, a bound of |w - optimum|
+  double tolerance = 1e-5;  // bound of |w - optimum| before the last step, which squares what is left
   std::int32_t max_steps = 100;
 };
 

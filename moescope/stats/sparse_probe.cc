@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "moescope/base/error.h"
+#include "moescope/stats/gram.h"
 
 namespace moescope::stats {
 
@@ -31,7 +32,7 @@ std::vector<double> mean_differences(std::span<const float> neurons, std::int32_
   for (const ProbeItem& item : items) {
     const float* row = neurons.data() + static_cast<std::size_t>(item.row) * n_neurons;
     double* sum = item.part == Part::kTrain ? sums[item.label].data() : others.data();
-    for (std::size_t j = 0; j < n_neurons; ++j) sum[j] += static_cast<double>(row[j]);
+    add_row(row, n_neurons, sum);
   }
   for (std::size_t j = 0; j < n_neurons; ++j) {
     if (!std::isfinite(sums[0][j] + sums[1][j] + others[j])) return {};

@@ -233,20 +233,20 @@ TEST(BinaryScores, FollowTheirDefinitions) {
 }
 
 TEST(Cholesky, SolvesAndRefuses) {
-  std::vector<double> a = {4, 0, 2, 3}, rhs = {10, 11};  // [[4, 2], [2, 3]] x = rhs
-  ASSERT_TRUE(solve_cholesky(a, 2, rhs));
+  std::vector<double> a = {4, 0, 9, 2, 3, 9}, rhs = {10, 11};  // [[4, 2], [2, 3]] x = rhs, rows of 3
+  ASSERT_TRUE(solve_cholesky(a.data(), 2, 3, rhs.data()));
   EXPECT_NEAR(rhs[0], 1, 1e-12);
   EXPECT_NEAR(rhs[1], 3, 1e-12);
   std::vector<double> indefinite = {1, 0, 2, 1}, any = {1, 1};
-  EXPECT_FALSE(solve_cholesky(indefinite, 2, any));
+  EXPECT_FALSE(solve_cholesky(indefinite.data(), 2, 2, any.data()));
   std::vector<double> nan = {std::nan("")}, one = {1};
-  EXPECT_FALSE(solve_cholesky(nan, 1, one));
+  EXPECT_FALSE(solve_cholesky(nan.data(), 1, 1, one.data()));
 }
 
 TEST(Gram, EqualsTheNaiveSum) {
-  constexpr std::size_t kRows = 21, kStride = 24, kSize = 19;  // not multiples of what is done together
+  constexpr std::size_t kRows = 77, kStride = 24, kSize = 19;  // not multiples of what is done together
   Random random(4);
-  std::vector<double> rows(kRows * kStride), weights(kRows), gram(kSize * kSize, 0.5);
+  std::vector<double> rows(kRows * kStride), weights(kRows), gram((kSize + 1) * kStride, 0.5);
   for (double& x : rows) x = random.uniform() - 0.5;
   for (double& x : weights) x = random.uniform();
   add_weighted_gram(rows.data(), kRows, kStride, weights.data(), kSize, gram.data());
@@ -254,7 +254,7 @@ TEST(Gram, EqualsTheNaiveSum) {
     for (std::size_t b = 0; b <= a; ++b) {
       double sum = 0.5;
       for (std::size_t i = 0; i < kRows; ++i) sum += weights[i] * rows[i * kStride + a] * rows[i * kStride + b];
-      EXPECT_NEAR(gram[a * kSize + b], sum, 1e-12);
+      EXPECT_NEAR(gram[a * kStride + b], sum, 1e-12);
     }
   }
 }
