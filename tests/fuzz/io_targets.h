@@ -22,6 +22,7 @@
 #include "moescope/io/safetensors.h"
 #include "moescope/io/safetensors_header.h"
 #include "moescope/io/table.h"
+#include "moescope/io/tagged_text.h"
 #include "moescope/io/utf8.h"
 
 namespace moescope::io::fuzz {
@@ -131,6 +132,21 @@ inline void conllu(std::string_view bytes) {
                   "a word outside its text");
         }
       }
+    }
+  });
+}
+
+inline void tagged(std::string_view bytes) {
+  expect_result_or_error([&] {
+    const auto reader = open_tagged_text(in_memory(bytes, "a.jsonl"));
+    while (const auto sentence = reader->next()) {
+      require(is_utf8(sentence->text) && !sentence->text.empty(), "a text that is empty or not UTF-8");
+      std::int64_t end = 0;
+      for (const TaggedWord& word : sentence->words) {
+        require(end <= word.byte_begin && word.byte_begin < word.byte_end, "words that overlap");
+        end = word.byte_end;
+      }
+      require(end <= static_cast<std::int64_t>(sentence->text.size()), "a word outside its text");
     }
   });
 }

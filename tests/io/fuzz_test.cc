@@ -69,6 +69,13 @@ TEST(MutatedInput, OfConlluGivesWordsInsideTheirTextOrAnError) {
       2000);
 }
 
+TEST(MutatedInput, OfTaggedTextGivesWordsInTheirOrderOrAnError) {
+  run(fuzz::tagged,
+      "{\"words\": [\"The\", \"Ünder\", \".\"], \"tags\": [\"DET\", \"X\", \"PUNCT\"], \"text\": \"The  Ünder.\"}\n"
+      "{\"words\": [\"a\"], \"tags\": [\"X\"], \"document\": \"d\"}\n",
+      2000);
+}
+
 TEST(MutatedInput, OfCsvGivesATableOrAnError) {
   run(fuzz::csv, "a,b,c,d\n1,0.5,\"x, \"\"y\"\"\n\",1 2 3\n,,,\n-7,1e-300,\"\",\"\"\n", 2000);
 }
