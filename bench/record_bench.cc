@@ -1,11 +1,12 @@
 // How near a recording comes to what the machine's matrix products allow.
 //
-//   record_bench [--tokens N] [--repeats N] [--threads N] [--memory SIZE] [--cache FOLDER]
-// Makes (once) a checkpoint of OLMoE-1B-7B's shape cut to 2 layers with random bfloat16 weights, about 2 GB. First
-// checks the engine's losses against the whole model on a small input. Then it runs, interleaved, (a) a 4096^3 bfloat16
-// matrix product, whose speed is the machine's peak, and (b) a recording of random text with every tap (without the
-// loss). Prints one JSON object: tokens/s, and tokens/s as a share of peak / arithmetic of a token, where arithmetic is
-// two times the parameters that a token meets in the layers plus causal attention; medians, and the lowest and highest.
+//   record_bench [--layers N] [--tokens N] [--repeats N] [--threads N] [--memory SIZE] [--cache FOLDER]
+// Makes (once) a checkpoint of OLMoE-1B-7B's shape cut to N (2) layers with random bfloat16 weights, 0.84 GB a layer.
+// First checks the engine's losses against the whole model on a small input. Then it runs, interleaved, (a) a 4096^3
+// bfloat16 matrix product, whose speed is the machine's peak, and (b) a recording of random text with every tap
+// (without the loss). Prints one JSON object: tokens/s, and tokens/s as a share of peak / arithmetic of a token, where
+// arithmetic is two times the parameters that a token meets in the layers plus causal attention; medians, and the
+// lowest and highest.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -22,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/random_olmoe.h"
 #include "moescope/base/error.h"
 #include "moescope/base/random.h"
 #include "moescope/engine/device.h"
@@ -42,6 +44,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kMatrixSide = 4096;
 
 struct Settings {
+  std::int64_t n_layers = 2;
   std::int64_t n_tokens = 8192;
   int n_repeats = 5;
   int n_threads = 0;
@@ -49,98 +52,29 @@ struct Settings {
   fs::path cache = fs::temp_directory_path() / "moescope-bench";
 };
 
+constexpr const char* kUsage =
+    "record_bench [--layers N] [--tokens N] [--repeats N] [--threads N] [--memory SIZE] [--cache FOLDER]";
+
 Settings parse(int argc, char** argv) {
   Settings settings;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--tokens") settings.n_tokens = std::stoll(value);
-    if (name == "--repeats") settings.n_repeats = std::stoi(value);
-    if (name == "--threads") settings.n_threads = std::stoi(value);
-    if (name == "--memory") settings.memory_bytes = engine::parse_bytes(value);
-    if (name == "--cache") settings.cache = value;
-  }
+  bench::parse_flags(argc, argv, kUsage, [&](const std::string& name, const std::string& value) {
+    if (name == "--layers")
+      settings.n_layers = std::stoll(value);
+    else if (name == "--tokens")
+      settings.n_tokens = std::stoll(value);
+    else if (name == "--repeats")
+      settings.n_repeats = std::stoi(value);
+    else if (name == "--threads")
+      settings.n_threads = std::stoi(value);
+    else if (name == "--memory")
+      settings.memory_bytes = engine::parse_bytes(value);
+    else if (name == "--cache")
+      settings.cache = value;
+    else
+      return false;
+    return true;
+  });
   return settings;
-}
-
-model::ModelConfig olmoe_shape() {
-  model::ModelConfig config;
-  config.family = "olmoe";
-  config.d_model = 2048;
-  config.d_expert = 1024;
-  config.d_vocab = 50304;
-  config.n_layers = 2;
-  config.n_ctx = 4096;
-  config.attention.n_heads = config.attention.n_kv_heads = 16;
-  config.attention.d_head = 128;
-  config.attention.qk_norm = model::QkNorm::kWhole;
-  config.attention.rope.d_rotary = 128;
-  config.router.n_experts = 64;
-  config.router.n_experts_per_token = 8;
-  config.eos_token_ids = {50279};
-  return config;
-}
-
-// Norms are 1, everything else uniform with the variance of an untrained model.
-std::vector<at::BFloat16> random_values(const model::WeightSpec& spec, std::size_t n, std::uint64_t seed) {
-  if (spec.shape.size() == 1) return std::vector<at::BFloat16>(n, at::BFloat16(1.0F));
-  const float scale = std::sqrt(3.0F / static_cast<float>(spec.shape.back()));
-  std::vector<at::BFloat16> values(n);
-  Random random(seed);
-  for (at::BFloat16& value : values) value = at::BFloat16(scale * (2 * static_cast<float>(random.uniform()) - 1));
-  return values;
-}
-
-void make_checkpoint(const fs::path& folder) {
-  if (fs::exists(folder / "config.json")) return;
-  fs::create_directories(folder);
-  std::fprintf(stderr, "writing a random checkpoint to %s\n", folder.c_str());
-  const model::ModelConfig config = olmoe_shape();
-  const model::Family& family = model::find_family(config.family);
-  struct Named {
-    model::WeightSpec spec;
-    std::string name;
-  };
-  std::vector<Named> tensors;
-  std::vector<io::TensorToWrite> plan;
-  for (const model::WeightSpec& spec : family.weights(config, model::no_names)) {
-    for (std::int64_t l = 0; l < (spec.per_layer() ? config.n_layers : 1); ++l) {
-      for (std::int64_t e = 0; e < (spec.per_expert() ? config.router.n_experts : 1); ++e) {
-        tensors.push_back({spec, spec.name(l, e)});
-        plan.push_back({tensors.back().name, io::DType::kBF16, spec.shape, {}});
-      }
-    }
-  }
-  io::SafetensorsWriter writer(folder / "model.safetensors", plan);
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    std::size_t n = 1;
-    for (const std::int64_t size : tensors[i].spec.shape) n *= static_cast<std::size_t>(size);
-    const std::vector<at::BFloat16> values = random_values(tensors[i].spec, n, hash64(1, i));
-    writer.append(tensors[i].name, std::as_bytes(std::span(values)));
-  }
-  writer.finish();
-  io::write_file_atomically(folder / "config.json", family.write_config(config).dump(2));  // last: it says "complete"
-}
-
-// Token ids whose frequency falls like 1 / rank, in documents of some 1,000 tokens.
-text::TokenCorpus random_corpus(std::int64_t n_tokens, std::int64_t d_vocab, std::int64_t context) {
-  Random random(3);
-  text::TokenCorpus corpus;
-  const double log_vocab = std::log(static_cast<double>(d_vocab));
-  while (static_cast<std::int64_t>(corpus.token_ids.size()) < n_tokens) {
-    const auto n_before = static_cast<std::int64_t>(corpus.token_ids.size());
-    text::TokenizedDocument document;
-    document.corpus_idx = static_cast<std::int64_t>(corpus.documents.size());
-    document.first_token = n_before;
-    document.n_tokens =
-        std::min<std::int64_t>(n_tokens - n_before, 500 + static_cast<std::int64_t>(random.below(1000)));
-    document.domain = random.below(2) == 0 ? "a" : "b";
-    for (std::int64_t t = 0; t < document.n_tokens; ++t) {
-      corpus.token_ids.push_back(static_cast<std::int32_t>(std::exp(random.uniform() * log_vocab)) - 1);
-    }
-    corpus.documents.push_back(document);
-  }
-  text::tile_documents(corpus, context, 32, 1);
-  return corpus;
 }
 
 class LossTap : public engine::Tap {
@@ -156,7 +90,7 @@ class LossTap : public engine::Tap {
 
 // Mean and largest difference of the engine's losses from those of the whole model, both in bfloat16.
 nlohmann::json check_against_model(const model::Checkpoint& checkpoint) {
-  const text::TokenCorpus corpus = random_corpus(300, checkpoint.config().d_vocab, 96);
+  const text::TokenCorpus corpus = bench::random_corpus(300, checkpoint.config().d_vocab, 96);
   LossTap tap(300);
   engine::EngineOptions options;
   options.dtype = at::kBFloat16;
@@ -221,21 +155,12 @@ nlohmann::json spread(std::vector<double> values) {
   return {{"median", values[values.size() / 2]}, {"low", values.front()}, {"high", values.back()}};
 }
 
-std::string processor() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
 nlohmann::json run(const Settings& settings) {
   if (settings.n_threads > 0) at::set_num_threads(settings.n_threads);
-  const fs::path folder = settings.cache / "olmoe-2-layers";
-  make_checkpoint(folder);
+  const fs::path folder = bench::make_checkpoint(settings.cache, settings.n_layers, 64);
   const auto checkpoint = model::Checkpoint::open(io::find_checkpoint(folder.string()));
   const nlohmann::json checked = check_against_model(checkpoint);
-  const text::TokenCorpus corpus = random_corpus(settings.n_tokens, checkpoint.config().d_vocab, 256);
+  const text::TokenCorpus corpus = bench::random_corpus(settings.n_tokens, checkpoint.config().d_vocab, 256);
   const double flops = flops_of_token(checkpoint.config(), corpus);
 
   const c10::InferenceMode inference(true);
@@ -257,7 +182,7 @@ nlohmann::json run(const Settings& settings) {
   }
   fs::remove(settings.cache / "trace.bin");
   for (double& peak : peaks) peak /= 1e9;
-  return {{"benchmark", "record, OLMoE-1B-7B cut to 2 layers, bfloat16"},
+  return {{"benchmark", fmt::format("record, OLMoE-1B-7B cut to {} layers, bfloat16", settings.n_layers)},
           {"n_tokens", settings.n_tokens},
           {"context", corpus.context},
           {"mflops_per_token", flops / 1e6},
@@ -267,7 +192,7 @@ nlohmann::json run(const Settings& settings) {
           {"check", checked},
           {"memory", memory},
           {"threads", at::get_num_threads()},
-          {"machine", processor()}};
+          {"machine", bench::processor()}};
 }
 
 }  // namespace
