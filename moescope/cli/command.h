@@ -29,6 +29,8 @@ void add_record(CLI::App& command, const Session& session);
 void add_label(CLI::App& command, const Session& session);
 void add_report(CLI::App& command, const Session& session);
 void add_analyze(CLI::App& command, const Session& session);
+void add_probe(CLI::App& command, const Session& session);
+void add_compare(CLI::App& command, const Session& session);
 void add_train(CLI::App& command, const Session& session);
 
 }  // namespace moescope::cli

@@ -26,6 +26,8 @@ constexpr std::array kCommands = {
     CommandEntry{"record", "one pass over a corpus: statistics, evidence, routing trace", moescope::cli::add_record},
     CommandEntry{"label", "a scored rule in words for every expert of a recorded run", moescope::cli::add_label},
     CommandEntry{"report", "one HTML page from a run directory", moescope::cli::add_report},
+    CommandEntry{"probe", "k-sparse probes: how single-minded are an expert's neurons?", moescope::cli::add_probe},
+    CommandEntry{"compare", "probe results of several models as tables and figures", moescope::cli::add_compare},
     CommandEntry{"train", "train a Mixture-of-Experts model that can be analysed", moescope::cli::add_train},
 };
 

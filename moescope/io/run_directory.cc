@@ -36,6 +36,13 @@ bool belongs_to_a_run(std::string name) {
                                                "labels.jsonl",
                                                "label_summary.json",
                                                "report.html",
+                                               "probes.csv",
+                                               "probes.parquet",
+                                               "probe_controls.csv",
+                                               "probe_controls.parquet",
+                                               "probe_experts.csv",
+                                               "probe_samples.safetensors",
+                                               "probe_experts.parquet",
                                                "DONE"};
   if (name.ends_with(".tmp")) name.resize(name.size() - 4);
   return kFiles.contains(name) || name.starts_with("resume");

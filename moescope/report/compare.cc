@@ -63,6 +63,28 @@ json model_json(const ComparedModel& model, const std::vector<Measure>& measures
   return of_model;
 }
 
+std::string describe_model(const json& model) {
+  const std::string kind = model["is_dense"].get<bool>()
+                               ? "one dense block"
+                               : fmt::format("{} experts", model["n_experts"].get<std::int64_t>());
+  std::string text = fmt::format(
+      "{} ({} layers of {}, {} concepts, {} of {} probes not fitted)\n", model["name"].get<std::string>(),
+      model["n_layers"].get<std::int64_t>(), kind, model["n_concepts"].get<std::int64_t>(),
+      with_thousands(model["n_not_fitted"].get<std::int64_t>()), with_thousands(model["n_probes"].get<std::int64_t>()));
+  for (const auto& [measure, by_k] : model["measures"].items()) {
+    std::vector<std::pair<int, const json*>> sorted;
+    for (const auto& [k, estimate] : by_k.items()) sorted.emplace_back(std::stoi(k), &estimate);
+    std::sort(sorted.begin(), sorted.end());
+    text += fmt::format("  {:<17}", measure);
+    for (const auto& [k, estimate] : sorted) {
+      text += estimate->is_null() ? fmt::format("  k={} -", k)
+                                  : fmt::format("  k={} {:.3f}", k, (*estimate)["value"].get<double>());
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 void check(const CompareOptions& options) {
   if (options.inputs.empty()) throw usage_error("nothing to compare").hint("moescope compare RUN_OR_CSV ... --out DIR");
   if (options.out.empty()) throw usage_error("no folder for the results given").hint("--out DIR");
@@ -158,28 +180,13 @@ CompareResult compare(const CompareOptions& options, const Console& console) {
   return result;
 }
 
+std::string describe(const ComparedModel& model, const CompareOptions& options) {
+  return describe_model(model_json(model, all_measures(model, options)));
+}
+
 std::string describe(const CompareResult& result) {
-  std::string text = "mean over concepts of best-layer F1 [95% interval]\n";
-  for (const json& model : result.summary["models"]) {
-    text +=
-        fmt::format("{} ({} layers of {}, {} concepts, {} of {} probes not fitted)\n", model["name"].get<std::string>(),
-                    model["n_layers"].get<std::int64_t>(),
-                    model["is_dense"].get<bool>() ? "one dense block"
-                                                  : fmt::format("{} experts", model["n_experts"].get<std::int64_t>()),
-                    model["n_concepts"].get<std::int64_t>(), with_thousands(model["n_not_fitted"].get<std::int64_t>()),
-                    with_thousands(model["n_probes"].get<std::int64_t>()));
-    for (const auto& [measure, by_k] : model["measures"].items()) {
-      std::vector<std::pair<int, const json*>> sorted;
-      for (const auto& [k, estimate] : by_k.items()) sorted.emplace_back(std::stoi(k), &estimate);
-      std::sort(sorted.begin(), sorted.end());
-      text += fmt::format("  {:<17}", measure);
-      for (const auto& [k, estimate] : sorted) {
-        text += estimate->is_null() ? fmt::format("  k={} -", k)
-                                    : fmt::format("  k={} {:.3f}", k, (*estimate)["value"].get<double>());
-      }
-      text += "\n";
-    }
-  }
+  std::string text = "mean over concepts of best-layer F1\n";
+  for (const json& model : result.summary["models"]) text += describe_model(model);
   for (const json& row : result.summary["differences"]) {
     if (row["k"] != 1 || row["difference"].is_null()) continue;
     const json& one = row["difference"];

@@ -49,7 +49,8 @@ ComparedModel read_model(const std::string& input, const CompareOptions& options
 // Throws as read_model; kEnvironment without gnuplot, with all tables written.
 CompareResult compare(const CompareOptions& options, const Console& console);
 
-// A table for people.
+// Tables for people: all of a comparison, or one model's means.
 std::string describe(const CompareResult& result);
+std::string describe(const ComparedModel& model, const CompareOptions& options);
 
 }  // namespace moescope::report
