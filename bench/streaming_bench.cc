@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using namespace moescope;
 
 struct Settings {
-  std::int64_t n_layers = 16, n_experts = 16, n_tokens = 8192, context = 256, wave = 8192, batch = 4096;
+  std::int64_t n_layers = 20, n_experts = 16, n_tokens = 6144, context = 256, wave = 6144, batch = 1024;
   int n_threads = 0;
   std::uint64_t memory_bytes = 0;
   fs::path cache = fs::temp_directory_path() / "moescope-bench";
@@ -76,7 +76,7 @@ nlohmann::json run(const Settings& settings) {
   const fs::path folder = bench::make_checkpoint(settings.cache, settings.n_layers, settings.n_experts);
   const auto checkpoint = model::Checkpoint::open(io::find_checkpoint(folder.string()));
   std::uint64_t file_bytes = 0;
-  for (const fs::path& file : checkpoint.folder().weights) file_bytes += fs::file_size(file);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) file_bytes += entry.file_size();
   if (settings.n_tokens == 0) return {{"checkpoint", folder.string()}, {"file_bytes", file_bytes}};
   const text::TokenCorpus corpus =
       bench::random_corpus(settings.n_tokens, checkpoint.config().d_vocab, settings.context);
@@ -100,6 +100,8 @@ nlohmann::json run(const Settings& settings) {
           {"seconds", result.seconds},
           {"waves", result.n_waves},
           {"layers_kept", engine.plan().keep_layers},
+          {"wave_tokens", engine.plan().wave_tokens},
+          {"batch_tokens", engine.plan().batch_tokens},
           {"planned_bytes", engine.plan().total_bytes()},
           {"peak_bytes", engine::peak_resident_bytes().value_or(0)},
           {"result_hash", hash_of(recorder, settings.cache)},

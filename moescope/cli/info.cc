@@ -26,6 +26,9 @@ nlohmann::json describe(const std::string& name, const std::string& revision) {
                          {"n_experts_per_token", config.router.n_experts_per_token},
                          {"d_model", config.d_model},
                          {"d_expert", config.d_expert},
+                         {"d_shared", config.d_shared},
+                         {"dense_layers", nlohmann::json::array()},
+                         {"d_dense", config.d_dense},
                          {"n_heads", config.attention.n_heads},
                          {"n_kv_heads", config.attention.n_kv_heads},
                          {"d_vocab", config.d_vocab},
@@ -33,7 +36,11 @@ nlohmann::json describe(const std::string& name, const std::string& revision) {
                          {"n_parameters", config.n_parameters()},
                          {"n_active_parameters", config.n_active_parameters()},
                          {"layer_bytes", checkpoint.layer_bytes()},
+                         {"unused_tensors", checkpoint.unused_tensors()},
                          {"hash", io::checkpoint_hash(folder)}};
+  for (std::int64_t l = 0; l < config.n_layers; ++l) {
+    if (config.is_dense(l)) json["dense_layers"].push_back(l);
+  }
   if (!folder.tokenizer_json.empty()) {
     json["tokenizer_pieces"] = text::Tokenizer::load(folder.tokenizer_json).vocab_size();
   }
@@ -45,14 +52,28 @@ void print(const nlohmann::json& json) {
   fmt::print("model       {} ({}, {})\n", json["model"].get<std::string>(), json["family"].get<std::string>(),
              json["dtype"].get<std::string>());
   fmt::print("folder      {}\n", json["folder"].get<std::string>());
-  fmt::print("layers      {}, each {}\n", whole("n_layers"), format_bytes(json["layer_bytes"].get<std::uint64_t>()));
-  fmt::print("experts     {} a layer, {} a token, {} neurons each\n", whole("n_experts"), whole("n_experts_per_token"),
-             whole("d_expert"));
+  fmt::print("layers      {}, {} the largest\n", whole("n_layers"),
+             format_bytes(json["layer_bytes"].get<std::uint64_t>()));
+  if (json["dense_layers"].size() == json["n_layers"].get<std::size_t>()) {
+    fmt::print("experts     none: every layer is dense, {} neurons each\n", whole("d_expert"));
+  } else {
+    fmt::print("experts     {} a layer, {} a token, {} neurons each", whole("n_experts"), whole("n_experts_per_token"),
+               whole("d_expert"));
+    if (json["d_shared"] != 0) fmt::print("; {} neurons shared by all tokens", whole("d_shared"));
+    if (!json["dense_layers"].empty()) {
+      fmt::print("; dense layers {} of {} neurons", json["dense_layers"].dump(), whole("d_dense"));
+    }
+    fmt::print("\n");
+  }
   fmt::print("width       {}, {} heads ({} for keys)\n", whole("d_model"), whole("n_heads"), whole("n_kv_heads"));
   fmt::print("vocabulary  {} rows", whole("d_vocab"));
   if (json.contains("tokenizer_pieces")) fmt::print(", tokenizer of {} pieces", whole("tokenizer_pieces"));
   fmt::print("\ncontext     {} tokens\n", whole("n_ctx"));
   fmt::print("parameters  {}, {} used for a token\n", whole("n_parameters"), whole("n_active_parameters"));
+  if (const std::size_t n = json["unused_tensors"].size(); n > 0) {
+    fmt::print("not used    {} tensors that no forward pass reads, such as {}\n", n,
+               json["unused_tensors"].front().get<std::string>());
+  }
   fmt::print("hash        {}\n", json["hash"].get<std::string>());
 }
 

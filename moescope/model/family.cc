@@ -107,8 +107,10 @@ std::string WeightSpec::name(std::int64_t layer, std::int64_t expert) const {
 }
 
 const Family& find_family(const std::string& model_type) {
+  // Kimi K2 (arXiv 2507.20534) is DeepSeek-V3 with other sizes, in its config.json's keys and its tensors' names too.
+  const std::string known_as = model_type == "kimi_k2" ? "deepseek_v3" : model_type;
   for (const Family* family : kFamilies) {
-    if (model_type == family->model_type) return *family;
+    if (known_as == family->model_type) return *family;
   }
   std::string known;
   for (const std::string& name : family_names()) known += (known.empty() ? "" : ", ") + name;

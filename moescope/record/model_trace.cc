@@ -40,6 +40,13 @@ class TraceObserver : public model::LayerObserver {
     if (parts_.contains("outputs")) place(outputs_, call.slots, call.outputs);
   }
 
+  void on_shared(const model::SharedCall& call) override {
+    if (parts_.contains("neurons")) keep("shared_neurons", call.neurons);
+    if (!parts_.contains("outputs")) return;
+    keep("shared_output", call.outputs);
+    keep("shared_gate", call.weights);
+  }
+
   void finish() {
     if (neurons_.defined()) keep("neurons", neurons_.view({n_tokens_, n_per_token_, -1}));
     if (outputs_.defined()) keep("expert_outputs", outputs_.view({n_tokens_, n_per_token_, -1}));

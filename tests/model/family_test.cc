@@ -73,6 +73,16 @@ TEST(FamilyConfig, NamesTheKeyThatIsWrong) {
   }
 }
 
+TEST(FamilyConfig, KimiIsReadAsDeepseek) {
+  const fs::path file = fs::path(testing::fixture_folder("family/deepseek_v3")) / "config.json";
+  std::ifstream stream(file);
+  nlohmann::json config = nlohmann::json::parse(stream);
+  config["model_type"] = "kimi_k2";
+  EXPECT_EQ(parse_config(config).family, "deepseek_v3");
+  config["scoring_func"] = "softmax";
+  EXPECT_THAT(error_of([&] { parse_config(config); }), HasSubstr("scoring_func"));
+}
+
 TEST(FamilyConfig, WrittenConfigReadsBackEqual) {
   ModelConfig config = parse_config(olmoe_config());
   config.attention.clip_qkv = 2.5;

@@ -62,7 +62,7 @@ TEST_P(OlmoeFixture, LongSequencesEqualTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, OlmoeFixture, ::testing::Values("plain", "variant", "bf16"),
+INSTANTIATE_TEST_SUITE_P(family, OlmoeFixture, ::testing::Values("plain", "variant", "bf16"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
 TEST(Olmoe, ShardedCheckpointGivesTheSameLogits) {

@@ -44,6 +44,7 @@ void parse_experts(const nlohmann::json& config, std::int64_t n_shared, ModelCon
 }
 
 void parse_sigmoid_router(const nlohmann::json& config, RouterConfig& router) {
+  require_value(config, "scoring_func", "sigmoid");
   router.scoring = Scoring::kSigmoid;
   router.group_score = GroupScore::kSumOfBestTwo;
   router.renormalize = optional_bool(config, "norm_topk_prob", true);
@@ -70,6 +71,7 @@ ModelConfig parse_deepseek_v2(const nlohmann::json& config) {
   parsed.biases.attention = parsed.biases.attention_output = optional_bool(config, "attention_bias", false);
   parsed.biases.dense = optional_bool(config, "mlp_bias", false);
   require_value(config, "norm_topk_prob", false);
+  require_value(config, "scoring_func", "softmax");
   parse_experts(config, 2, parsed);
   const std::string method = config.value("topk_method", "greedy");
   if (method == "greedy") {
