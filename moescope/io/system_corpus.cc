@@ -21,6 +21,8 @@ namespace fs = std::filesystem;
 
 // Longer files are generated lists and logs; they would crowd out the rest of their kind.
 constexpr std::int64_t kMaxFileBytes = 1 << 20;
+// Of what is taken, the beginning: a corpus of a few hundred thousand tokens shall have many documents of each kind.
+constexpr std::size_t kMaxTextBytes = 32 << 10;
 
 bool one_of(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -175,7 +177,18 @@ class SystemReader : public DocumentReader {
       ++counts_.n_empty;
       return std::nullopt;
     }
+    if (text.size() > kMaxTextBytes) {
+      ++counts_.n_shortened;
+      const std::size_t end_of_line = text.rfind('\n', kMaxTextBytes - 1);
+      text.resize(end_of_line == std::string::npos ? character_begin(text, kMaxTextBytes) : end_of_line + 1);
+    }
     return Document{below_root(path), std::move(text), domain};
+  }
+
+  // The last byte at or before `at` that begins a character of UTF-8.
+  static std::size_t character_begin(const std::string& text, std::size_t at) {
+    while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;
+    return at;
   }
 
   CorpusOptions options_;

@@ -58,6 +58,11 @@ json skipped_json(const RunFacts& facts, const RareExperts& rare, std::int64_t n
   };
   const text::TokenCorpus& corpus = facts.corpus;
   add("documents", corpus.counts.n_empty, "without text");
+  add("files", corpus.counts.n_other_files, "of a kind that is not taken");
+  add("files", corpus.counts.n_binary, "no text");
+  add("files", corpus.counts.n_duplicates, "equal to one that was taken");
+  add("files", corpus.counts.n_unreadable, "cannot be opened, broken, or longer than a document may be");
+  add("documents", corpus.counts.n_shortened, "only their beginning was taken, so that none crowds out the rest");
   add("documents", corpus.n_documents_without_tokens, "their text has no token");
   add("documents", corpus.n_documents_not_run, "read, but behind the last token asked for");
   add("tokens", corpus.n_tokens_cut, "of the last document that was run, behind the last token asked for");

@@ -1,5 +1,6 @@
 // The engine against the whole model for families whose layers are put together differently: residuals entering every
 // layer and losses. (The whole model against transformers: tests/model/family_fixture_test.cc.)
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -18,10 +19,10 @@ class ResidualTap : public Tap {
   std::string name() const override { return "residual"; }
   TapNeeds needs() const override { return {true, false, false, true, {}}; }
   void on_residual(const LayerView& view, const at::Tensor& x) override {
-    residual[view.layer_idx].index_copy_(0, at::tensor(view.batch.token_idx, at::kLong), x);
+    residual[view.layer_idx].index_copy_(0, at::tensor(view.batch.token_idx, at::kLong), x.to(at::kCPU, at::kFloat));
   }
   void on_final(const Batch& batch, const at::Tensor& values) override {
-    losses.index_copy_(0, at::tensor(batch.token_idx, at::kLong), values);
+    losses.index_copy_(0, at::tensor(batch.token_idx, at::kLong), values.cpu());
   }
   at::Tensor residual, losses;
 };
@@ -57,13 +58,17 @@ void expect_close(const at::Tensor& got, const at::Tensor& want, const char* wha
   EXPECT_LE((got - want).abs().max().item<double>(), 2e-5 * want.abs().max().item<double>()) << what;
 }
 
+model::Checkpoint open_family(const std::string& variant) {
+  return model::Checkpoint::open(
+      io::find_checkpoint(std::string(MOESCOPE_SOURCE_DIR) + "/tests/fixtures/family/" + variant));
+}
+
 class FamilyEngine : public testing::TestWithParam<std::string> {};
 
 TEST_P(FamilyEngine, GivesTapsWhatTheWholeModelComputes) {
   const c10::InferenceMode inference(true);
   at::set_num_threads(1);
-  const auto checkpoint = model::Checkpoint::open(
-      io::find_checkpoint(std::string(MOESCOPE_SOURCE_DIR) + "/tests/fixtures/family/" + GetParam()));
+  const auto checkpoint = open_family(GetParam());
   const text::TokenCorpus corpus = test::random_corpus(7, 90, checkpoint.config().d_vocab, 24, 8);
   const auto n_tokens = static_cast<std::int64_t>(corpus.token_ids.size());
   ResidualTap got(checkpoint.config(), n_tokens), want(checkpoint.config(), n_tokens);
@@ -75,6 +80,28 @@ TEST_P(FamilyEngine, GivesTapsWhatTheWholeModelComputes) {
   run_naively(checkpoint, corpus, want);
   expect_close(got.residual, want.residual, "residual");
   expect_close(got.losses, want.losses, "losses");
+}
+
+// The same on a GPU, where there is one: float32 within another order of sums, bfloat16 within its rounding.
+TEST_P(FamilyEngine, GivesTheSameOnAGpu) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA device, or LibTorch is the CPU build";
+  const c10::InferenceMode inference(true);
+  const auto checkpoint = open_family(GetParam());
+  const text::TokenCorpus corpus = test::random_corpus(7, 90, checkpoint.config().d_vocab, 24, 8);
+  const auto n_tokens = static_cast<std::int64_t>(corpus.token_ids.size());
+  ResidualTap want(checkpoint.config(), n_tokens);
+  run_naively(checkpoint, corpus, want);
+  for (const auto& [dtype, bound] : {std::pair{at::kFloat, 1e-3}, std::pair{at::kBFloat16, 0.1}}) {
+    ResidualTap got(checkpoint.config(), n_tokens);
+    EngineOptions options;
+    options.device = at::Device(at::kCUDA, 0);
+    options.dtype = dtype;
+    options.memory_bytes = 4ull << 30;
+    options.max_wave_tokens = 150;
+    options.max_batch_tokens = 60;
+    Engine(checkpoint, corpus, options, {&got}).run(0, {});
+    EXPECT_LE((got.losses - want.losses).abs().mean().item<double>(), bound * want.losses.mean().item<double>());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(family, FamilyEngine,

@@ -74,6 +74,27 @@ TEST_F(SystemCorpus, CountsWhatItLeavesOut) {
   EXPECT_EQ(reader->counts().n_replaced_bytes, 1);
 }
 
+TEST_F(SystemCorpus, TakesTheBeginningOfLongFiles) {
+  std::string lines, letters;
+  while (lines.size() < 100'000) lines += "a line of a long changelog\n";
+  while (letters.size() < 100'000) letters += "\xC3\xA9";  // no line ends in it, two bytes a character
+  folder.write("usr/share/doc/a/README", lines);
+  folder.write("usr/share/doc/b/README", "x" + letters);
+  reader = open_system_corpus({}, folder.path());
+  int n_documents = 0;
+  while (auto document = reader->next()) {
+    ++n_documents;
+    EXPECT_LE(document->text.size(), 32u << 10);
+    EXPECT_GT(document->text.size(), 32'000u);
+    EXPECT_EQ(document->text.back() == '\n', document->text.front() == 'a');
+    std::int64_t n_replaced = 0;
+    repair_utf8(document->text, n_replaced);
+    EXPECT_EQ(n_replaced, 0);
+  }
+  EXPECT_EQ(n_documents, 2);
+  EXPECT_EQ(reader->counts().n_shortened, 2);
+}
+
 TEST_F(SystemCorpus, AnyBoundKeepsAMixInTheSameOrder) {
   for (int i = 0; i < 50; ++i) {
     const std::string number = std::to_string(i);
