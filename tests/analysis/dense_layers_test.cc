@@ -75,7 +75,8 @@ TEST_P(DenseLayers, AreRecordedAsOneExpertAndNotLabelled) {
   for (const ExpertLabel& label : labels.experts) EXPECT_FALSE(config.is_dense(label.layer));
 }
 
-INSTANTIATE_TEST_SUITE_P(family, DenseLayers, testing::Values("deepseek_v3", "qwen2_moe_step", "gpt2", "olmo2"));
+INSTANTIATE_TEST_SUITE_P(family, DenseLayers, testing::Values("deepseek_v3", "qwen2_moe_step", "gpt2", "olmo2"),
+                         [](const auto& param_info) { return std::string(param_info.param); });
 
 }  // namespace
 }  // namespace moescope::analysis

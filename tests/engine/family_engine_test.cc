@@ -106,7 +106,8 @@ TEST_P(FamilyEngine, GivesTheSameOnAGpu) {
 
 INSTANTIATE_TEST_SUITE_P(family, FamilyEngine,
                          testing::Values("gpt2", "gpt_neox", "gpt_neox_sequential", "olmo2", "mistral", "gpt_oss_mxfp4",
-                                         "qwen2_moe_step", "deepseek_v3_fp8", "ernie4_5_moe"));
+                                         "qwen2_moe_step", "deepseek_v3_fp8", "ernie4_5_moe"),
+                         [](const auto& param_info) { return param_info.param; });
 
 }  // namespace
 }  // namespace moescope::engine
