@@ -48,6 +48,9 @@ void check_config(const ModelConfig& config) {
   check_size(config.d_vocab, "vocab_size");
   check_size(config.n_layers, "num_hidden_layers");
   check_size(config.n_ctx, "max_position_embeddings");
+  if (config.n_further_layers < 0 || config.n_further_layers > config.n_layers) {
+    throw input_error("num_nextn_predict_layers is {}, expected 0 to {}", config.n_further_layers, config.n_layers);
+  }
   const AttentionConfig& attention = config.attention;
   check_size(attention.n_heads, "num_attention_heads");
   check_size(attention.n_kv_heads, "num_key_value_heads");

@@ -232,18 +232,18 @@ void Checkpoint::check() {
   });
   std::vector<std::regex> unused;
   for (const std::string& pattern : find_family(config_.family).unused) unused.emplace_back(pattern);
-  // Layers behind the last one predict further tokens (DeepSeek-V3, section 2.2); a forward pass does not read them.
-  static const std::regex layer_number(R"((?:model\.)?layers\.(\d+)\..*)");
+  const std::int64_t n_stored_layers = config_.n_layers + config_.n_further_layers;
+  static const std::regex layer_number(R"(model\.layers\.(\d{1,9})\..*)");
   for (const auto& [name, view] : file_.tensors()) {
     if (known.contains(name)) continue;
     std::smatch match;
-    const bool beyond = std::regex_match(name, match, layer_number) && match[1].length() < 9 &&
-                        std::stoll(match[1]) >= config_.n_layers && !unused.empty();
+    const bool further = std::regex_match(name, match, layer_number) && std::stoll(match[1]) >= config_.n_layers &&
+                         std::stoll(match[1]) < n_stored_layers;
     // Tied checkpoints may carry the unembedding all the same; transformers ignores it.
     const bool tied = config_.tie_embeddings && (name == "lm_head.weight" || name == "embed_out.weight");
     if (tied) continue;
-    if (beyond || std::any_of(unused.begin(), unused.end(),
-                              [&](const std::regex& pattern) { return std::regex_match(name, pattern); })) {
+    if (further || std::any_of(unused.begin(), unused.end(),
+                               [&](const std::regex& pattern) { return std::regex_match(name, pattern); })) {
       unused_.push_back(name);
       continue;
     }

@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <set>
 
+#include "moescope/base/error.h"
+#include "moescope/io/checkpoint_folder.h"
 #include "moescope/model/language_model.h"
 #include "tests/model/collector.h"
 #include "tests/model/fixture.h"
@@ -128,6 +132,25 @@ TEST_P(FamilyFixture, CountsParametersAsTheCheckpointHasThem) {
 
 INSTANTIATE_TEST_SUITE_P(family, FamilyFixture, ::testing::ValuesIn(variants()),
                          [](const auto& param_info) { return param_info.param; });
+
+// A config.json that names fewer layers than the file holds is a mistake, not a smaller model, in every family.
+TEST_P(FamilyFixture, MoreLayersThanConfigNamesAreRefused) {
+  const fs::path from = fixture_folder("family/" + GetParam());
+  const fs::path folder = fs::path(::testing::TempDir()) / ("moescope_fewer_" + GetParam());
+  fs::remove_all(folder);
+  fs::copy(from, folder, fs::copy_options::recursive);
+  fs::permissions(folder / "config.json", fs::perms::owner_write, fs::perm_options::add);
+  nlohmann::json config = io::read_json(from / "config.json");
+  const char* key = config.contains("n_layer") ? "n_layer" : "num_hidden_layers";
+  config[key] = config[key].get<int>() - 1;
+  for (const char* list : {"layer_types", "mlp_layer_types"}) {
+    if (config.contains(list) && config[list].is_array()) config[list].erase(config[list].size() - 1);
+  }
+  config["num_nextn_predict_layers"] = 0;
+  std::ofstream(folder / "config.json") << config;
+  EXPECT_THROW(Checkpoint::open(io::find_checkpoint(folder.string())), Error);
+  fs::remove_all(folder);
+}
 
 TEST(family, EveryFamilyHasAFixture) {
   std::set<std::string> proved = {"olmoe"};  // olmoe_test.cc

@@ -68,13 +68,21 @@ void parse_scaling(const nlohmann::json& rope, std::int64_t n_ctx, RopeConfig& p
   if (!(parsed.factor > 0)) throw input_error("factor of the rotary positions is {}, expected > 0", parsed.factor);
 }
 
-std::int64_t n_per_head(const nlohmann::json& config, std::int64_t d_model, std::int64_t n_heads) {
+std::int64_t n_per_head(std::int64_t d_model, std::int64_t n_heads) {
   if (n_heads < 1 || d_model % n_heads != 0) {
-    throw input_error("hidden_size {} is not a multiple of num_attention_heads {} (and there is no head_dim)", d_model,
-                      n_heads)
-        .hint(config.contains("head_dim") ? "head_dim is null" : "");
+    throw input_error("hidden_size {} is not a multiple of num_attention_heads {}, and there is no head_dim", d_model,
+                      n_heads);
   }
   return d_model / n_heads;
+}
+
+// What lies around the layers.
+std::vector<WeightSpec> outer_weights(const ModelConfig& config) {
+  std::vector<WeightSpec> specs = {
+      {Role::kTokenEmbedding, "model.embed_tokens.weight", {config.d_vocab, config.d_model}},
+      {Role::kFinalNorm, "model.norm.weight", {config.d_model}}};
+  if (!config.tie_embeddings) specs.push_back({Role::kUnembedding, "lm_head.weight", {config.d_vocab, config.d_model}});
+  return specs;
 }
 
 }  // namespace
@@ -126,7 +134,7 @@ ModelConfig parse_decoder(const nlohmann::json& config, const DecoderDefaults& d
       optional_int(config, "num_key_value_heads", defaults.n_kv_heads > 0 ? defaults.n_kv_heads : attention.n_heads);
   attention.d_head = find_key(config, "head_dim") != nullptr ? required_int(config, "head_dim")
                      : defaults.d_head > 0                   ? defaults.d_head
-                                                             : n_per_head(config, parsed.d_model, attention.n_heads);
+                                                             : n_per_head(parsed.d_model, attention.n_heads);
   attention.rope = parse_rope(config, attention.d_head, parsed.n_ctx, defaults);
   return parsed;
 }
@@ -172,9 +180,7 @@ std::vector<WeightSpec> decoder_weights(const ModelConfig& config) {
   const std::int64_t d_model = config.d_model;
   const AttentionConfig& attention = config.attention;
   const std::int64_t d_query = attention.n_heads * attention.d_head, d_key = attention.n_kv_heads * attention.d_head;
-  std::vector<WeightSpec> specs = {{Role::kTokenEmbedding, "model.embed_tokens.weight", {config.d_vocab, d_model}},
-                                   {Role::kFinalNorm, "model.norm.weight", {d_model}}};
-  if (!config.tie_embeddings) specs.push_back({Role::kUnembedding, "lm_head.weight", {config.d_vocab, d_model}});
+  std::vector<WeightSpec> specs = outer_weights(config);
   const std::string part = kLayer + "self_attn.";
   const auto add = [&](Role role, const char* name, std::int64_t out, std::int64_t in, bool has_bias) {
     specs.push_back({role, part + name + ".weight", {out, in}});
@@ -203,9 +209,7 @@ std::vector<WeightSpec> latent_decoder_weights(const ModelConfig& config) {
   const AttentionConfig& attention = config.attention;
   const LatentConfig& latent = *attention.latent;
   const std::int64_t d_query = attention.n_heads * attention.d_head;
-  std::vector<WeightSpec> specs = {{Role::kTokenEmbedding, "model.embed_tokens.weight", {config.d_vocab, d_model}},
-                                   {Role::kFinalNorm, "model.norm.weight", {d_model}}};
-  if (!config.tie_embeddings) specs.push_back({Role::kUnembedding, "lm_head.weight", {config.d_vocab, d_model}});
+  std::vector<WeightSpec> specs = outer_weights(config);
   const std::string part = kLayer + "self_attn.";
   const auto add = [&](Role role, const char* name, std::int64_t out, std::int64_t in, bool has_bias) {
     specs.push_back({role, part + name + ".weight", {out, in}});

@@ -83,7 +83,7 @@ void add_experts(std::vector<WeightSpec>& specs, const ModelConfig& config, cons
 // The dense layers' feed-forward part, at model.layers.{l}.mlp.; nothing if the model has none.
 void add_dense_layers(std::vector<WeightSpec>& specs, const ModelConfig& config);
 
-// DeepSeek's tensors that no forward pass reads, beside further layers behind the last.
+// Frequencies that old releases of transformers stored; computed here, so not read.
 std::vector<std::string> rotary_buffers();
 
 }  // namespace moescope::model

@@ -43,8 +43,11 @@ void parse_experts(const nlohmann::json& config, std::int64_t n_shared, ModelCon
   router.scale = optional_real(config, "routed_scaling_factor", 1.0);
 }
 
-void parse_sigmoid_router(const nlohmann::json& config, RouterConfig& router) {
+// DeepSeek-V3's router, and its layers for predicting further tokens (section 2.2).
+void parse_sigmoid_router(const nlohmann::json& config, ModelConfig& parsed) {
   require_value(config, "scoring_func", "sigmoid");
+  parsed.n_further_layers = optional_int(config, "num_nextn_predict_layers", 1);
+  RouterConfig& router = parsed.router;
   router.scoring = Scoring::kSigmoid;
   router.group_score = GroupScore::kSumOfBestTwo;
   router.renormalize = optional_bool(config, "norm_topk_prob", true);
@@ -90,7 +93,7 @@ ModelConfig parse_deepseek_v3(const nlohmann::json& config) {
   parsed.biases.attention = parsed.biases.attention_output = optional_bool(config, "attention_bias", false);
   parse_experts(config, 1, parsed);
   if (find_key(config, "n_group") == nullptr) parsed.router.n_groups = parsed.router.n_groups_chosen = 1;
-  parse_sigmoid_router(config, parsed.router);
+  parse_sigmoid_router(config, parsed);
   parse_first_dense(config, 3, parsed);
   return parsed;
 }
@@ -102,7 +105,7 @@ ModelConfig parse_glm4_moe_lite(const nlohmann::json& config) {
   parsed.biases.attention = parsed.biases.attention_output = optional_bool(config, "attention_bias", false);
   parse_experts(config, 1, parsed);
   parsed.router.scale = optional_real(config, "routed_scaling_factor", 1.8);
-  parse_sigmoid_router(config, parsed.router);
+  parse_sigmoid_router(config, parsed);
   const nlohmann::json* types = find_key(config, "mlp_layer_types");
   if (types != nullptr && (!types->is_array() || static_cast<std::int64_t>(types->size()) != parsed.n_layers)) {
     throw input_error("key 'mlp_layer_types' is not a list of num_hidden_layers {} names", parsed.n_layers);
@@ -123,7 +126,7 @@ ModelConfig parse_glm4_moe(const nlohmann::json& config) {
   if (optional_bool(config, "use_qk_norm", false)) parsed.attention.qk_norm = QkNorm::kPerHead;
   parsed.biases.attention = optional_bool(config, "attention_bias", false);  // the output has none in this family
   parse_experts(config, 1, parsed);
-  parse_sigmoid_router(config, parsed.router);
+  parse_sigmoid_router(config, parsed);
   parse_first_dense(config, 1, parsed);
   return parsed;
 }
