@@ -1,7 +1,7 @@
 // One recording of a random checkpoint, for comparing memory limits: bench/larger_than_memory runs it with and without.
 //
 //   streaming_bench [--layers N] [--experts N] [--tokens N] [--context N] [--wave N] [--batch N] [--threads N]
-//                   [--memory SIZE] [--cache FOLDER]
+//                   [--memory SIZE] [--device cpu|cuda[:i]] [--cache FOLDER]
 // Makes the checkpoint if it is not there (with --tokens 0 only that). Prints one JSON object: tokens/s, the peak of
 // resident memory, whether layers were kept, and a hash of everything that was counted and traced.
 #include <ATen/Parallel.h>
@@ -9,6 +9,7 @@
 #include "bench/random_olmoe.h"
 #include "moescope/base/error.h"
 #include "moescope/base/hash.h"
+#include "moescope/engine/device.h"
 #include "moescope/engine/engine.h"
 #include "moescope/engine/memory.h"
 #include "moescope/io/checkpoint_folder.h"
@@ -24,12 +25,13 @@ struct Settings {
   std::int64_t n_layers = 20, n_experts = 16, n_tokens = 6144, context = 256, wave = 6144, batch = 1024;
   int n_threads = 0;
   std::uint64_t memory_bytes = 0;
+  std::string device = "cpu";
   fs::path cache = fs::temp_directory_path() / "moescope-bench";
 };
 
 constexpr const char* kUsage =
     "streaming_bench [--layers N] [--experts N] [--tokens N] [--context N] [--wave N] [--batch N] [--threads N] "
-    "[--memory SIZE] [--cache FOLDER]";
+    "[--memory SIZE] [--device cpu|cuda[:i]] [--cache FOLDER]";
 
 Settings parse(int argc, char** argv) {
   Settings settings;
@@ -50,6 +52,8 @@ Settings parse(int argc, char** argv) {
       settings.batch = std::stoll(value);
     else if (name == "--memory")
       settings.memory_bytes = engine::parse_bytes(value);
+    else if (name == "--device")
+      settings.device = value;
     else if (name == "--cache")
       settings.cache = value;
     else
@@ -73,11 +77,16 @@ std::string hash_of(record::Recorder& recorder, const fs::path& folder) {
 
 nlohmann::json run(const Settings& settings) {
   if (settings.n_threads > 0) at::set_num_threads(settings.n_threads);
+  const at::Device device = engine::parse_device(settings.device);
   const fs::path folder = bench::make_checkpoint(settings.cache, settings.n_layers, settings.n_experts);
   const auto checkpoint = model::Checkpoint::open(io::find_checkpoint(folder.string()));
   std::uint64_t file_bytes = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) file_bytes += entry.file_size();
-  if (settings.n_tokens == 0) return {{"checkpoint", folder.string()}, {"file_bytes", file_bytes}};
+  if (settings.n_tokens == 0) {
+    return {{"checkpoint", folder.string()},
+            {"file_bytes", file_bytes},
+            {"device_bytes", engine::device_free_bytes(device).value_or(0)}};
+  }
   const text::TokenCorpus corpus =
       bench::random_corpus(settings.n_tokens, checkpoint.config().d_vocab, settings.context);
   record::RecorderOptions options;
@@ -90,6 +99,7 @@ nlohmann::json run(const Settings& settings) {
   record::Recorder recorder(checkpoint.config(), corpus, options, settings.cache);
   engine::EngineOptions engine_options;
   engine_options.dtype = at::kBFloat16;
+  engine_options.device = device;
   engine_options.memory_bytes = settings.memory_bytes;
   engine_options.max_wave_tokens = settings.wave;
   engine_options.max_batch_tokens = settings.batch;

@@ -1,6 +1,11 @@
 #include "moescope/engine/layer_source.h"
 
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <utility>
+
+#include "moescope/engine/device.h"
 
 namespace moescope::engine {
 namespace {
@@ -20,7 +25,9 @@ LayerSource::LayerSource(const model::Checkpoint& checkpoint, at::ScalarType dty
       dtype_(dtype),
       device_(device),
       keep_layers_(keep_layers),
-      layers_(static_cast<std::size_t>(checkpoint.config().n_layers)) {}
+      layers_(static_cast<std::size_t>(checkpoint.config().n_layers)) {
+  if (!device.is_cpu()) copies_ = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
 
 LayerSource::~LayerSource() {
   if (reading_.valid()) reading_.wait();
@@ -30,7 +37,8 @@ bool LayerSource::mapped() const { return device_.is_cpu() && dtype_ == checkpoi
 
 model::LayerWeights LayerSource::load(std::int64_t layer_idx) const {
   checkpoint_.will_need_layer(layer_idx);
-  model::LayerWeights weights = checkpoint_.layer(layer_idx, dtype_, device_);
+  model::LayerWeights weights = checkpoint_.layer(layer_idx, dtype_, at::kCPU);
+  if (copies_) upload(weights);
   if (mapped()) {
     for (const at::Tensor& tensor : model::tensors_of(weights)) touch(tensor);
   } else {
@@ -39,8 +47,20 @@ model::LayerWeights LayerSource::load(std::int64_t layer_idx) const {
   return weights;
 }
 
+// Runs on the reading thread, which waits for its copies: whoever gets the weights may use them on any stream.
+void LayerSource::upload(model::LayerWeights& weights) const {
+  const c10::StreamGuard guard(*copies_);
+  model::for_each_tensor(weights, [&](at::Tensor& tensor) {
+    at::Tensor pinned = at::empty(tensor.sizes(), tensor.options().pinned_memory(true));
+    pinned.copy_(tensor);
+    tensor = pinned.to(device_, /*non_blocking=*/true);  // the allocator keeps `pinned` until it has been read
+  });
+  copies_->synchronize();
+}
+
 const model::LayerWeights& LayerSource::take(std::int64_t layer_idx, std::optional<std::int64_t> next) {
   if (!keep_layers_ && current_ && *current_ != layer_idx) {
+    synchronize(device_);  // its memory goes back to the stream of copies, which does not wait for the arithmetic
     layers_[static_cast<std::size_t>(*current_)].reset();
     if (mapped()) checkpoint_.drop_layer(*current_);
   }

@@ -1,5 +1,8 @@
 // Gives the engine one layer's weights after the other, reading the next layer while the current one computes.
+// For a GPU a layer goes through pinned memory and a stream of its own, so that the copy runs beside the arithmetic.
 #pragma once
+
+#include <c10/core/Stream.h>
 
 #include <cstdint>
 #include <future>
@@ -25,11 +28,13 @@ class LayerSource {
  private:
   model::LayerWeights load(std::int64_t layer_idx) const;
   bool mapped() const;  // weights are views into the file
+  void upload(model::LayerWeights& weights) const;
 
   const model::Checkpoint& checkpoint_;
   at::ScalarType dtype_;
   at::Device device_;
   bool keep_layers_;
+  std::optional<c10::Stream> copies_;                       // of a GPU
   std::vector<std::optional<model::LayerWeights>> layers_;  // [L]
   std::optional<std::int64_t> current_, ahead_;
   std::future<model::LayerWeights> reading_;

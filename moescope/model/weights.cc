@@ -71,36 +71,37 @@ BlockSize read_block_size(const nlohmann::json& config) {
 
 }  // namespace
 
-std::vector<at::Tensor> tensors_of(const LayerWeights& layer) {
-  std::vector<at::Tensor> all;
-  const auto add = [&](const at::Tensor& tensor) {
-    if (tensor.defined()) all.push_back(tensor);
+void for_each_tensor(LayerWeights& layer, const std::function<void(at::Tensor&)>& visit) {
+  const auto visit_defined = [&](at::Tensor& tensor) {
+    if (tensor.defined()) visit(tensor);
   };
-  const auto add_linear = [&](const Linear& linear) {
-    add(linear.weight);
-    add(linear.bias);
+  const auto visit_both = [&](auto& part) {  // Linear, Norm
+    visit_defined(part.weight);
+    visit_defined(part.bias);
   };
-  const auto add_norm = [&](const Norm& norm) {
-    add(norm.weight);
-    add(norm.bias);
+  const auto visit_expert = [&](ExpertWeights& expert) {
+    for (Linear* linear : {&expert.gate, &expert.up, &expert.down}) visit_both(*linear);
   };
-  const auto add_expert = [&](const ExpertWeights& expert) {
-    for (const Linear* linear : {&expert.gate, &expert.up, &expert.down}) add_linear(*linear);
-  };
-  const AttentionWeights& attention = layer.attention;
-  for (const Norm* norm : {&layer.attention_norm, &layer.feed_forward_norm, &attention.query_norm, &attention.key_norm,
-                           &attention.query_latent_norm, &attention.key_value_latent_norm}) {
-    add_norm(*norm);
+  AttentionWeights& attention = layer.attention;
+  for (Norm* norm : {&layer.attention_norm, &layer.feed_forward_norm, &attention.query_norm, &attention.key_norm,
+                     &attention.query_latent_norm, &attention.key_value_latent_norm}) {
+    visit_both(*norm);
   }
-  for (const Linear* linear :
+  for (Linear* linear :
        {&attention.query, &attention.key, &attention.value, &attention.output, &attention.query_down,
         &attention.query_up, &attention.key_value_down, &attention.key_value_up, &layer.router, &layer.shared_router}) {
-    add_linear(*linear);
+    visit_both(*linear);
   }
-  add(attention.sinks);
-  add(layer.selection_bias);
-  for (const ExpertWeights& expert : layer.experts) add_expert(expert);
-  add_expert(layer.shared);
+  visit_defined(attention.sinks);
+  visit_defined(layer.selection_bias);
+  for (ExpertWeights& expert : layer.experts) visit_expert(expert);
+  visit_expert(layer.shared);
+}
+
+std::vector<at::Tensor> tensors_of(const LayerWeights& layer) {
+  std::vector<at::Tensor> all;
+  LayerWeights handles = layer;
+  for_each_tensor(handles, [&](at::Tensor& tensor) { all.push_back(tensor); });
   return all;
 }
 

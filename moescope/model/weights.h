@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -63,7 +64,9 @@ struct EmbeddingWeights {
   at::Tensor unembedding_bias;  // [V] or undefined
 };
 
-// Every defined tensor of a layer.
+// Calls visit for every defined tensor of a layer; it may put another one in its place.
+void for_each_tensor(LayerWeights& layer, const std::function<void(at::Tensor&)>& visit);
+// Every defined tensor of a layer, in the same order.
 std::vector<at::Tensor> tensors_of(const LayerWeights& layer);
 
 // Dtypes that models are stored in; throws kInput naming the tensor for others.
