@@ -1,0 +1,85 @@
+// Many instances: architectures x densities x importances x seeds, each trained and measured, and the best seed of
+// every cell by two rules. docs/toy.md describes the settings file and the files written.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "moescope/base/progress.h"
+#include "moescope/toy/evaluate.h"
+#include "moescope/toy/train.h"
+
+namespace moescope::toy {
+
+enum class ImportanceKind {
+  kOnes,               // 1 for every feature
+  kLast,               // 1, but the last feature has importance_last (one cell for each value of the list)
+  kGeometric,          // ratio^i
+  kShuffledGeometric,  // ratio^perm(i): one permutation by the sweep's seed, shared by all instances of one n
+  kValues,             // importance_values
+};
+const char* word_of(ImportanceKind kind);
+void parse_word(const std::string& word, ImportanceKind& kind);
+
+struct SweepArchitecture {
+  Architecture architecture;
+  Training training;
+};
+
+struct SweepSettings {
+  std::string experiment;  // which page's figures are made: "" or a name of kExperiments
+  std::vector<SweepArchitecture> architectures;
+  std::vector<double> densities = {1};
+  ImportanceKind importance = ImportanceKind::kOnes;
+  double importance_ratio = 0.7;
+  std::vector<double> importance_last = {1};
+  std::vector<double> importance_values;
+  std::int64_t n_seeds = 1;
+  std::int64_t seed = 1;  // instances' seeds are a hash of it, architecture, density, importance and replicate
+  EvaluationOptions evaluation;
+  std::int64_t loss_every = 100;
+  bool write_features = false;  // features.csv: one row an instance, expert and feature
+};
+
+inline const std::vector<std::string> kExperiments = {"features_per_dimension", "phase", "specialization",
+                                                      "sparsity_sweep", "geometry"};
+
+// Reads a TOML file. Throws kInput naming file and key: unknown key, value that does not fit, repeated name, too many
+// instances.
+SweepSettings read_sweep_settings(const std::filesystem::path& path);
+nlohmann::json to_json(const SweepSettings& settings);
+
+struct SweepInstance {
+  std::int64_t architecture_idx = 0;
+  std::int64_t density_idx = 0;
+  std::int64_t importance_idx = 0;  // 0 but for ImportanceKind::kLast
+  std::int64_t replicate = 0;       // [0, n_seeds)
+  std::int64_t cell = 0;            // (architecture_idx * n_densities + density_idx) * n_importances + importance_idx
+  Instance instance;
+  TrainedInstance trained;
+  Evaluation evaluation;         // of instances that did not diverge; else empty vectors
+  bool best_held_out = false;    // lowest held-out loss of its cell
+  bool best_last_batch = false;  // lowest last-batch loss of its cell: the authors' rule
+};
+
+struct SweepResult {
+  SweepSettings settings;
+  std::vector<SweepInstance> instances;  // by architecture, density, importance, replicate
+  double seconds = 0;                    // training and measuring, of all runs together
+  std::vector<std::string> warnings;     // "NAME: router receives no gradient", ...
+};
+
+// Trains and measures everything, writes finished groups below OUT/state as it goes and goes on from there if they are
+// of equal settings. Throws kInput, kEnvironment, and kInterrupted after the state was saved.
+SweepResult run_sweep(const SweepSettings& settings, const std::filesystem::path& out, const TrainOptions& options,
+                      const Console& console);
+
+// run.json, instances, experts, features (csv and parquet), weights.safetensors. finish_sweep removes
+// OUT/state and writes DONE; callers add files of their own before it.
+void write_sweep(const SweepResult& result, const std::filesystem::path& out, const TrainOptions& options);
+void finish_sweep(const std::filesystem::path& out);
+
+}  // namespace moescope::toy
