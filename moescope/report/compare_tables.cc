@@ -41,6 +41,16 @@ ConceptValues selected_at(const ComparedModel& model, std::int32_t k) {
   return place ? selected_f1(*table, *place) : ConceptValues();
 }
 
+// Best expert less the best with permuted labels, concept by concept.
+ConceptValues selectivity(const ComparedModel& model, std::int32_t k) {
+  ConceptValues values;
+  const ConceptValues shuffled = best_of_control(model, "shuffled", k);
+  for (const auto& [name, f1] : aggregate_at(model, k, Aggregate::kBestExpert)) {
+    if (const auto found = shuffled.find(name); found != shuffled.end()) values.emplace(name, f1 - found->second);
+  }
+  return values;
+}
+
 ConceptValues agreement(const ComparedModel& model, const char* a, const char* b, std::int32_t k) {
   const ProbeTable *first = control(model, a), *second = control(model, b);
   if (first == nullptr || second == nullptr) return {};
@@ -89,10 +99,8 @@ std::vector<Measure> all_measures(const ComparedModel& model, const CompareOptio
       add("select_best", k, mean(best_of_control(model, "select", k)));
     }
     if (control(model, "shuffled") != nullptr) {
-      const ConceptValues shuffled = best_of_control(model, "shuffled", k);
-      add("shuffled", k, mean(shuffled));
-      add("selectivity", k,
-          mean_difference(aggregate_at(model, k, Aggregate::kBestExpert), shuffled, options.bootstrap));
+      add("shuffled", k, mean(best_of_control(model, "shuffled", k)));
+      add("selectivity", k, mean(selectivity(model, k)));
     }
     if (control(model, "matched") != nullptr) add("matched", k, mean(best_of_control(model, "matched", k)));
     if (control(model, "half_b") != nullptr) add("halves_rank", k, mean(agreement(model, "half_a", "half_b", k)));
@@ -119,6 +127,9 @@ std::vector<Difference> all_differences(const std::vector<ComparedModel>& models
       }
       if (control(model, "select") != nullptr && control(first, "select") != nullptr) {
         add("select_then_test", selected_at(model, k), selected_at(first, k));
+      }
+      if (control(model, "shuffled") != nullptr && control(first, "shuffled") != nullptr) {
+        add("selectivity", selectivity(model, k), selectivity(first, k));
       }
       if (control(first, "matched") != nullptr) {
         add("best_expert_matched", aggregate_at(model, k, Aggregate::kBestExpert),

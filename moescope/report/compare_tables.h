@@ -25,8 +25,8 @@ struct Measure {
 //   halves_rank, shifted_rank  rank correlation of F1 (two halves of the documents; another source)
 std::vector<Measure> all_measures(const ComparedModel& model, const CompareOptions& options);
 
-// A model less the first one, over common concepts. Measures: the aggregates, select_then_test, and best_expert_matched
-// (the model's best expert less the first model's `matched`).
+// A model less the first one, over common concepts. Measures: the aggregates, select_then_test, selectivity, and
+// best_expert_matched (the model's best expert less the first model's `matched`).
 struct Difference {
   std::string model, against, measure;
   std::int32_t k = 0;

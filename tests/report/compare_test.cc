@@ -151,8 +151,9 @@ void write_run(const fs::path& folder, bool dense) {
   io::write_file_atomically(folder / "probes.csv", kHeader + rows("", 0, ""));
   std::string controls = std::string("variant,") + kHeader;
   controls.pop_back();
-  controls += ",validation_f1,status\n" + rows("select", -0.02, ",0.5,ok") + rows("shuffled", -0.2, ",,ok") +
-              rows("half_a", 0, ",,ok") + rows("half_b", 0.01, ",,ok") + rows("shifted", -0.05, ",,ok");
+  controls += ",validation_f1,status\n" + rows("select", -0.02, ",0.5,ok") +
+              rows("shuffled", dense ? -0.15 : -0.2, ",,ok") + rows("half_a", 0, ",,ok") +
+              rows("half_b", 0.01, ",,ok") + rows("shifted", -0.05, ",,ok");
   if (dense) controls += rows("matched", -0.1, ",,ok");
   io::write_file_atomically(folder / "probe_controls.csv", controls);
   io::write_file_atomically(
@@ -208,6 +209,7 @@ TEST(Compare, WritesTablesWithControlsAndIntervals) {
   EXPECT_NEAR(differences.at("random_expert"), 0.02, 1e-12);
   EXPECT_NEAR(differences.at("best_expert_matched"), 0.14, 1e-12);
   EXPECT_NEAR(differences.at("select_then_test"), 0, 1e-12);
+  EXPECT_NEAR(differences.at("selectivity"), 0.05, 1e-12);
   for (const char* name :
        {"curves.csv", "differences.csv", "concepts.csv", "experts_per_concept.csv", "compare.json"}) {
     EXPECT_TRUE(fs::exists(folder.path() / "out" / name)) << name;
