@@ -307,6 +307,7 @@ Figure sparsity(const std::vector<ComparedModel>& models, const std::vector<Meas
 Figure close_experts(const std::vector<ComparedModel>& models, const CompareOptions& options) {
   Figure figure{"experts_per_concept", kStyle, "", 620, 440};
   std::vector<std::string> clauses;
+  std::int64_t most = 1;
   for (std::size_t m = 0; m < models.size(); ++m) {
     if (models[m].table.is_dense) continue;
     std::vector<std::int64_t> counts;
@@ -315,6 +316,7 @@ Figure close_experts(const std::vector<ComparedModel>& models, const CompareOpti
     }
     if (counts.empty()) continue;
     std::sort(counts.begin(), counts.end());
+    most = std::max(most, counts.back());
     std::string lines = "1 0\n";
     for (std::size_t i = 0; i < counts.size(); ++i) {
       if (i + 1 < counts.size() && counts[i + 1] == counts[i]) continue;
@@ -327,10 +329,10 @@ Figure close_experts(const std::vector<ComparedModel>& models, const CompareOpti
   }
   if (clauses.empty()) return {};
   figure.body += fmt::format(
-      "set yrange [0:1.02]\nset xrange [0.8:*]\nset key bottom right\n"
+      "set yrange [0:1.02]\nset xrange [0.8:{}]\nset xtics 1, {}\nset key bottom right\n"
       "set xlabel 'experts of the best layer within 95% of its best F1 (k = {})'\n"
       "set ylabel 'share of concepts with at most so many'\nplot {}\n",
-      options.scatter_k, join(clauses));
+      static_cast<double>(most) + 0.2, (most + 9) / 10, options.scatter_k, join(clauses));
   return figure;
 }
 
