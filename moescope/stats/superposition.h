@@ -16,7 +16,7 @@
 //
 // Source: "Sparsity and Superposition in Mixture of Experts" (arXiv 2510.23671) and its code; Elhage et al. 2022, "Toy
 // Models of Superposition". Where text and code of the first differ, both are here, each with a name of its own.
-// Non-goals: drawing inputs and training (room toy), maps over many models (phase.h), usage tables (expert_usage.h).
+// Non-goals: drawing inputs and training (room toy), maps over many models (phase.h), intervals (clustered.h).
 #pragma once
 
 #include <cstdint>
