@@ -30,6 +30,8 @@ arguments = parser.parse_args()
 
 samples = load_file(arguments.run / "probe_samples.safetensors")
 run = json.loads((arguments.run / "run.json").read_text())
+if run["dtype"] != "float32":
+    sys.exit(f"{arguments.run}: its neurons are {run['dtype']}; probe with --dtype float32 to compare")
 names = [concept["concept"] for concept in run["concepts"]]
 rows = {}
 for row in csv.DictReader(open(arguments.run / "probes.csv")):
