@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "moescope/base/error.h"
+#include "moescope/toy/instance.h"
 
 namespace moescope::toy {
 namespace {
@@ -121,6 +122,29 @@ void check(const Training& t) {
   check_real("eps", t.eps, t.eps > 0, "a number above 0");
   check_real("weight_decay", t.weight_decay, t.weight_decay >= 0, "a number from 0");
   check_real("balance_coef", t.balance_coef, t.balance_coef >= 0, "a number from 0");
+}
+
+void check(const Architecture& a, const Training& t) {
+  if (a.gate == GateKind::kHash && t.balance_coef > 0) {
+    throw input_error("balance_coef is {}, but the hash router has no probabilities to balance", t.balance_coef)
+        .at(a.name);
+  }
+}
+
+void check(const Architecture& a, const Instance& instance) {
+  if (!(instance.density > 0 && instance.density <= 1) || static_cast<float>(instance.density) == 0.0F) {
+    throw input_error("density is {}, expected a probability above 0 and at most 1", instance.density).at(a.name);
+  }
+  if (static_cast<std::int64_t>(instance.importance.size()) != a.n_features) {
+    throw input_error("importance has {} values, expected one for each of {} features", instance.importance.size(),
+                      a.n_features)
+        .at(a.name);
+  }
+  for (const float value : instance.importance) {
+    if (!(value >= 0) || !std::isfinite(value)) {
+      throw input_error("importance {} is not a finite number from 0", value).at(a.name);
+    }
+  }
 }
 
 bool router_receives_gradient(const Architecture& a, const Training& t) {

@@ -84,6 +84,7 @@ struct Training {
 // initial gate that does not fit the shape, numbers that are not finite.
 void check(const Architecture& architecture);
 void check(const Training& training);
+void check(const Architecture& architecture, const Training& training);  // what does not go together
 
 // Parameters of one instance: E n m + E n + E n.
 std::int64_t n_parameters(const Architecture& architecture);

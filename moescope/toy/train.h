@@ -1,6 +1,6 @@
 // Trains instances of one architecture. Two implementations of one definition, tied by a test:
 //   batched: LibTorch, all instances as one batch of matrix products, gradients by autograd; any device.
-//   lanes:   CPU, 16 instances side by side in vector registers, gradients by hand, threads over groups of 16.
+//   lanes:   CPU, instances side by side in the lanes of vector registers (16 with AVX-512), gradients by hand.
 // Both draw the same initial values and inputs (draws.h), so they agree up to rounding, and an instance's result does
 // not depend on which others are trained with it, on their order, or on threads (for lanes bit by bit).
 #pragma once
@@ -26,8 +26,6 @@ struct TrainOptions {
   std::int64_t loss_every = 100;  // steps between points of the loss curve
 };
 
-inline constexpr std::int64_t kLanes = 16;  // instances side by side
-
 // Throws kInput as check() does, kInterrupted if a signal arrived (base/interrupt.h).
 std::vector<TrainedInstance> train(const Architecture& architecture, const Training& training,
                                    std::span<const Instance> instances, const TrainOptions& options);
@@ -35,7 +33,7 @@ std::vector<TrainedInstance> train(const Architecture& architecture, const Train
 // Called from worker threads, one call at a time, with the index of the first of a finished group of instances and its
 // results.
 using GroupDone = std::function<void(std::size_t first, std::span<const TrainedInstance> group)>;
-// The same, handing results out as groups of kLanes (lanes) or of all (batched) finish.
+// The same, handing results out as groups of the kernel's width (lanes) or of all (batched) finish.
 void train(const Architecture& architecture, const Training& training, std::span<const Instance> instances,
            const TrainOptions& options, const GroupDone& done);
 

@@ -1,0 +1,84 @@
+#include "moescope/toy/train.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <exception>
+#include <mutex>
+#include <utility>
+
+#include "moescope/base/error.h"
+#include "moescope/base/parallel.h"
+#include "moescope/toy/batched.h"
+#include "moescope/toy/lanes.h"
+
+namespace moescope::toy {
+namespace {
+
+double router_drift(const Training& training, const Weights& initial, const Weights& trained, bool decays) {
+  const double decay =
+      decays ? std::pow(1 - training.lr * training.weight_decay, static_cast<double>(training.n_steps)) : 1.0;
+  double sum = 0;
+  for (std::size_t q = 0; q < initial.gate.size(); ++q) {
+    const double moved = static_cast<double>(trained.gate[q]) - decay * static_cast<double>(initial.gate[q]);
+    sum += moved * moved;
+  }
+  return std::sqrt(sum);
+}
+
+void add_drift(const Architecture& architecture, const Training& training, std::vector<TrainedInstance>& group) {
+  const bool decays = architecture.gate != GateKind::kFrozen && architecture.gate != GateKind::kHash;
+  for (TrainedInstance& result : group) {
+    if (!result.diverged_step) result.router_drift = router_drift(training, result.initial, result.trained, decays);
+  }
+}
+
+}  // namespace
+
+const char* word_of(Implementation implementation) {
+  return implementation == Implementation::kLanes ? "lanes" : "batched";
+}
+
+void parse_word(const std::string& word, Implementation& implementation) {
+  if (word != "lanes" && word != "batched") throw input_error("'{}' is unknown; one of: lanes, batched", word);
+  implementation = word == "lanes" ? Implementation::kLanes : Implementation::kBatched;
+}
+
+void train(const Architecture& architecture, const Training& training, std::span<const Instance> instances,
+           const TrainOptions& options, const GroupDone& done) {
+  check(architecture);
+  check(training);
+  check(architecture, training);
+  for (const Instance& instance : instances) check(architecture, instance);
+  if (options.loss_every < 1) throw input_error("loss_every is {}, expected at least 1", options.loss_every);
+  const bool lanes = options.implementation == Implementation::kLanes;
+  if (lanes && options.device != "cpu") {
+    throw usage_error("the implementation 'lanes' runs on the CPU only, not on '{}'", options.device)
+        .hint("--implementation batched");
+  }
+  const LaneKernels kernels = lane_kernels().front();
+  const auto group_size = static_cast<std::size_t>(lanes ? kernels.width : batched_group_size(architecture, training));
+  const std::size_t n_groups = (instances.size() + group_size - 1) / group_size;
+  std::mutex done_mutex;
+  parallel_for(n_groups, lanes ? options.n_threads : 1, [&](std::size_t g) {
+    const std::size_t first = g * group_size;
+    const auto part = instances.subspan(first, std::min(group_size, instances.size() - first));
+    std::vector<TrainedInstance> group =
+        lanes ? train_lanes(architecture, training, part, options.loss_every, kernels)
+              : train_batched(architecture, training, part, options.loss_every, options.device);
+    add_drift(architecture, training, group);
+    const std::lock_guard lock(done_mutex);
+    done(first, group);
+  });
+}
+
+std::vector<TrainedInstance> train(const Architecture& architecture, const Training& training,
+                                   std::span<const Instance> instances, const TrainOptions& options) {
+  std::vector<TrainedInstance> results(instances.size());
+  train(architecture, training, instances, options, [&](std::size_t first, std::span<const TrainedInstance> group) {
+    std::copy(group.begin(), group.end(), results.begin() + static_cast<std::ptrdiff_t>(first));
+  });
+  return results;
+}
+
+}  // namespace moescope::toy
