@@ -110,6 +110,22 @@ TEST_P(FamilyFixture, CachedStepsGiveTheLogitsOfOnePass) {
   EXPECT_LT(relative_error(at::cat(parts, 1), whole), 1e-5);
 }
 
+// Rounding as measured: transformers' own bfloat16 run of the same checkpoint (make_bfloat16_bounds.py). Medians over
+// tokens, because a token whose experts nearly tie may go elsewhere.
+TEST_P(FamilyFixture, Bfloat16IsAsNearToFloat32AsTransformers) {
+  const nlohmann::json measured = io::read_json(fixture_folder("model/family_bfloat16.json"))["bounds"];
+  const bool has_own = measured.contains(GetParam());  // 4- and 8-bit checkpoints have not
+  const double bound = has_own ? 1.5 * measured[GetParam()]["median"].get<double>() : 0.01;
+  const Checkpoint checkpoint = open_variant(GetParam());
+  const io::SafetensorsFile reference = reference_of(GetParam());
+  const LanguageModel model(checkpoint, at::kBFloat16, at::kCPU);
+  const at::Tensor logits = testing::run(model, tensor_of(reference, "input_ids")).logits.to(at::kFloat);
+  const at::Tensor exact = tensor_of(reference, "logits").to(at::kFloat);
+  const double error = ((logits - exact).abs().mean(-1).median() / exact.abs().max()).item<double>();
+  EXPECT_LT(error, bound);
+  EXPECT_GT(error, 1e-5) << "this did not run in bfloat16";
+}
+
 TEST_P(FamilyFixture, CountsParametersAsTheCheckpointHasThem) {
   const Checkpoint checkpoint = open_variant(GetParam());
   const ModelConfig& config = checkpoint.config();
