@@ -29,6 +29,7 @@ constexpr std::array kCommands = {
     CommandEntry{"probe", "k-sparse probes: how single-minded are an expert's neurons?", moescope::cli::add_probe},
     CommandEntry{"compare", "probe results of several models as tables and figures", moescope::cli::add_compare},
     CommandEntry{"train", "train a Mixture-of-Experts model that can be analysed", moescope::cli::add_train},
+    CommandEntry{"toy", "toy models of superposition: thousands of small mixtures of experts", moescope::cli::add_toy},
 };
 
 moescope::Console stderr_console() {

@@ -43,6 +43,13 @@ bool belongs_to_a_run(std::string name) {
                                                "probe_experts.csv",
                                                "probe_samples.safetensors",
                                                "probe_experts.parquet",
+                                               "instances.csv",
+                                               "instances.parquet",
+                                               "features.csv",
+                                               "features.parquet",
+                                               "losses.csv",
+                                               "losses.parquet",
+                                               "weights.safetensors",
                                                "DONE"};
   if (name.ends_with(".tmp")) name.resize(name.size() - 4);
   return kFiles.contains(name) || name.starts_with("resume");

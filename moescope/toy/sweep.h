@@ -2,6 +2,7 @@
 // every cell by two rules. docs/toy.md describes the settings file and the files written.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
@@ -44,8 +45,11 @@ struct SweepSettings {
   bool write_features = false;  // features.csv: one row an instance, expert and feature
 };
 
-inline const std::vector<std::string> kExperiments = {"features_per_dimension", "phase", "specialization",
-                                                      "sparsity_sweep", "geometry"};
+inline constexpr std::array kExperiments = {"features_per_dimension", "phase", "specialization", "sparsity_sweep",
+                                            "geometry"};
+
+// Throws kInput naming the key: see read_sweep_settings.
+void check(const SweepSettings& settings);
 
 // Reads a TOML file. Throws kInput naming file and key: unknown key, value that does not fit, repeated name, too many
 // instances.
@@ -65,6 +69,9 @@ struct SweepInstance {
   bool best_last_batch = false;  // lowest last-batch loss of its cell: the authors' rule
 };
 
+// All instances of a sweep, untrained, by architecture, density, importance, replicate. Throws kInput as check().
+std::vector<SweepInstance> sweep_instances(const SweepSettings& settings);
+
 struct SweepResult {
   SweepSettings settings;
   std::vector<SweepInstance> instances;  // by architecture, density, importance, replicate
@@ -72,13 +79,13 @@ struct SweepResult {
   std::vector<std::string> warnings;     // "NAME: router receives no gradient", ...
 };
 
-// Trains and measures everything, writes finished groups below OUT/state as it goes and goes on from there if they are
+// Trains and measures everything, writes finished groups below OUT/resume as it goes and goes on from there if they are
 // of equal settings. Throws kInput, kEnvironment, and kInterrupted after the state was saved.
 SweepResult run_sweep(const SweepSettings& settings, const std::filesystem::path& out, const TrainOptions& options,
                       const Console& console);
 
 // run.json, instances, experts, features (csv and parquet), weights.safetensors. finish_sweep removes
-// OUT/state and writes DONE; callers add files of their own before it.
+// OUT/resume and writes DONE; callers add files of their own before it.
 void write_sweep(const SweepResult& result, const std::filesystem::path& out, const TrainOptions& options);
 void finish_sweep(const std::filesystem::path& out);
 

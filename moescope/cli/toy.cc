@@ -1,0 +1,67 @@
+// moescope toy: toy models of superposition from a settings file.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "moescope/base/error.h"
+#include "moescope/cli/command.h"
+#include "moescope/toy/summary.h"
+#include "moescope/toy/sweep.h"
+
+namespace moescope::cli {
+namespace {
+
+struct Flags {
+  std::string settings;
+  std::string out;
+  std::string implementation;
+  toy::TrainOptions train;
+  bool as_json = false;
+};
+
+void print_result(const Flags& flags, const toy::SweepResult& result) {
+  const std::vector<toy::SummaryRow> rows = toy::summarize(result);
+  if (flags.as_json) {
+    nlohmann::json json = {{"out", flags.out},
+                           {"models", result.instances.size()},
+                           {"seconds", result.seconds},
+                           {"warnings", result.warnings},
+                           {"rows", toy::to_json(rows)}};
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  fmt::print("{}", toy::describe(rows));
+  fmt::print("{}: {} models, {} in all\n", flags.out,
+             with_thousands(static_cast<std::int64_t>(result.instances.size())), format_duration(result.seconds));
+}
+
+}  // namespace
+
+void add_toy(CLI::App& command, const Session& session) {
+  auto flags = std::make_shared<Flags>();
+  command.add_option("settings", flags->settings, "settings file (TOML); docs/toy.md lists its keys")->required();
+  command.add_option("--out", flags->out, "folder of the results")->required();
+  command.add_option("--implementation", flags->implementation,
+                     "lanes (CPU, models side by side in vector registers) or batched (matrix products, any device); "
+                     "default: lanes on the CPU");
+  command.add_option("--device", flags->train.device, "cpu or cuda[:i]")->capture_default_str();
+  command.add_option("--threads", flags->train.n_threads, "threads; 0: all processors")->capture_default_str();
+  command.add_flag("--json", flags->as_json, "print the result as JSON");
+  command.footer("Example: moescope toy experiments/superposition/phase/settings.toml --out runs/phase");
+  command.callback([flags, &session] {
+    if (flags->implementation.empty()) flags->implementation = flags->train.device == "cpu" ? "lanes" : "batched";
+    toy::parse_word(flags->implementation, flags->train.implementation);
+    const toy::SweepSettings settings = toy::read_sweep_settings(flags->settings);
+    const toy::SweepResult result = toy::run_sweep(settings, flags->out, flags->train, session.console);
+    toy::write_sweep(result, flags->out, flags->train);
+    // Figures of settings.experiment are made here, from the files just written.
+    toy::finish_sweep(flags->out);
+    for (const std::string& warning : result.warnings) session.console.line("warning: " + warning);
+    print_result(*flags, result);
+  });
+}
+
+}  // namespace moescope::cli
