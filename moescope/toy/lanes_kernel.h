@@ -274,11 +274,12 @@ MOESCOPE_LANES_INLINE void add_outer(const Floats* dz, const Floats* h, const Fl
 // kept[j] = 1 for the n_top largest |h_j|, ties to the lower j; h becomes 0 elsewhere.
 MOESCOPE_LANES_INLINE void keep_largest(std::int64_t n_top, std::int64_t m, Floats* h, Floats* kept) {
   for (std::int64_t j = 0; j < m; ++j) {
+    const Floats size = h[j] < Floats{} ? -h[j] : h[j];
     Floats n_before = {};
     for (std::int64_t other = 0; other < m; ++other) {
-      const Floats difference = h[other] * h[other] - h[j] * h[j];
+      const Floats other_size = h[other] < Floats{} ? -h[other] : h[other];
       const Floats if_equal = all_lanes(other < j ? 1 : 0);
-      n_before += difference > Floats{} ? all_lanes(1) : (difference == Floats{} ? if_equal : Floats{});
+      n_before += other_size > size ? all_lanes(1) : (other_size == size ? if_equal : Floats{});
     }
     kept[j] = n_before < all_lanes(static_cast<float>(n_top)) ? all_lanes(1) : Floats{};
   }

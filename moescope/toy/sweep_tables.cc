@@ -67,7 +67,9 @@ void add_identity(TableBuilder& row, const SweepSettings& settings, const SweepI
   row.whole("instance", static_cast<std::int64_t>(idx));
   row.text("architecture", architecture_of(settings, each).architecture.name);
   row.real("density", each.instance.density);
-  row.real("importance_last", each.instance.importance.back());
+  const bool listed = settings.importance == ImportanceKind::kLast;
+  row.real("importance_last", listed ? settings.importance_last[static_cast<std::size_t>(each.importance_idx)]
+                                     : static_cast<double>(each.instance.importance.back()));
   row.whole("replicate", each.replicate);
 }
 
