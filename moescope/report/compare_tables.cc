@@ -51,6 +51,13 @@ ConceptValues selectivity(const ComparedModel& model, std::int32_t k) {
   return values;
 }
 
+ConceptValues selected_selectivity_at(const ComparedModel& model, std::int32_t k) {
+  const ProbeTable *select = control(model, "select"), *shuffled = control(model, "shuffled");
+  if (select == nullptr || shuffled == nullptr) return {};
+  const auto i = k_place(*select, k), j = k_place(*shuffled, k);
+  return i && j ? selected_selectivity(*select, *shuffled, *i, *j) : ConceptValues();
+}
+
 ConceptValues agreement(const ComparedModel& model, const char* a, const char* b, std::int32_t k) {
   const ProbeTable *first = control(model, a), *second = control(model, b);
   if (first == nullptr || second == nullptr) return {};
@@ -101,6 +108,7 @@ std::vector<Measure> all_measures(const ComparedModel& model, const CompareOptio
     if (control(model, "shuffled") != nullptr) {
       add("shuffled", k, mean(best_of_control(model, "shuffled", k)));
       add("selectivity", k, mean(selectivity(model, k)));
+      if (control(model, "select") != nullptr) add("select_selectivity", k, mean(selected_selectivity_at(model, k)));
     }
     if (control(model, "matched") != nullptr) add("matched", k, mean(best_of_control(model, "matched", k)));
     if (control(model, "half_b") != nullptr) add("halves_rank", k, mean(agreement(model, "half_a", "half_b", k)));
@@ -130,6 +138,7 @@ std::vector<Difference> all_differences(const std::vector<ComparedModel>& models
       }
       if (control(model, "shuffled") != nullptr && control(first, "shuffled") != nullptr) {
         add("selectivity", selectivity(model, k), selectivity(first, k));
+        add("select_selectivity", selected_selectivity_at(model, k), selected_selectivity_at(first, k));
       }
       if (control(first, "matched") != nullptr) {
         add("best_expert_matched", aggregate_at(model, k, Aggregate::kBestExpert),

@@ -21,12 +21,13 @@ struct Measure {
 //   select_then_test         the expert chosen on the validation part, F1 on the test part
 //   select_best              the best on that same test part: what choosing on the test adds
 //   shuffled, selectivity    best expert with permuted labels; best_expert less shuffled, concept by concept
+//   select_selectivity       select_then_test less permuted labels of that same expert: no maximum on either side
 //   matched                  best of random subsets of a dense layer's neurons
 //   halves_rank, shifted_rank  rank correlation of F1 (two halves of the documents; another source)
 std::vector<Measure> all_measures(const ComparedModel& model, const CompareOptions& options);
 
-// A model less the first one, over common concepts. Measures: the aggregates, select_then_test, selectivity, and
-// best_expert_matched (the model's best expert less the first model's `matched`).
+// A model less the first one, over common concepts. Measures: the aggregates, select_then_test, selectivity,
+// select_selectivity and best_expert_matched (the model's best expert less the first model's `matched`).
 struct Difference {
   std::string model, against, measure;
   std::int32_t k = 0;

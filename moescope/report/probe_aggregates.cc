@@ -123,17 +123,57 @@ std::vector<CloseExperts> experts_per_concept(const ProbeTable& table) {
   return rows;
 }
 
+namespace {
+
+struct Selected {
+  std::int64_t layer = 0;
+  const ProbeScore* score = nullptr;  // null: nothing has a validation score
+};
+
+Selected select_on_validation(const ProbeTable& select, std::size_t concept_idx, std::size_t k_idx) {
+  Selected chosen;
+  const LayerScores& layers = select.scores[concept_idx][k_idx];
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    for (const ProbeScore& score : layers[l]) {
+      if (!score.validation_f1) continue;
+      if (chosen.score == nullptr || *score.validation_f1 > *chosen.score->validation_f1) {
+        chosen = {select.layers[l], &score};
+      }
+    }
+  }
+  return chosen;
+}
+
+const ProbeScore* find_probe(const ProbeTable& table, std::size_t concept_idx, std::size_t k_idx, std::int64_t layer,
+                             std::int32_t expert) {
+  const auto place = std::find(table.layers.begin(), table.layers.end(), layer);
+  if (place == table.layers.end()) return nullptr;
+  const auto& scores = table.scores[concept_idx][k_idx][static_cast<std::size_t>(place - table.layers.begin())];
+  const auto found =
+      std::find_if(scores.begin(), scores.end(), [&](const ProbeScore& score) { return score.expert == expert; });
+  return found == scores.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
 ConceptValues selected_f1(const ProbeTable& select, std::size_t k_idx) {
   ConceptValues values;
   for (std::size_t c = 0; c < select.concepts.size(); ++c) {
-    const ProbeScore* chosen = nullptr;
-    for (const auto& layer : select.scores[c][k_idx]) {
-      for (const ProbeScore& score : layer) {
-        if (!score.validation_f1) continue;
-        if (chosen == nullptr || *score.validation_f1 > *chosen->validation_f1) chosen = &score;
-      }
-    }
-    if (chosen != nullptr) values[select.concepts[c]] = chosen->f1;
+    const Selected chosen = select_on_validation(select, c, k_idx);
+    if (chosen.score != nullptr) values[select.concepts[c]] = chosen.score->f1;
+  }
+  return values;
+}
+
+ConceptValues selected_selectivity(const ProbeTable& select, const ProbeTable& shuffled, std::size_t select_k_idx,
+                                   std::size_t shuffled_k_idx) {
+  ConceptValues values;
+  for (std::size_t c = 0; c < select.concepts.size(); ++c) {
+    const Selected chosen = select_on_validation(select, c, select_k_idx);
+    const auto other = shuffled.concept_idx(select.concepts[c]);
+    if (chosen.score == nullptr || !other) continue;
+    const ProbeScore* same = find_probe(shuffled, *other, shuffled_k_idx, chosen.layer, chosen.score->expert);
+    if (same != nullptr) values[select.concepts[c]] = chosen.score->f1 - same->f1;
   }
   return values;
 }

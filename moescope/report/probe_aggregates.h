@@ -63,6 +63,10 @@ std::vector<CloseExperts> experts_per_concept(const ProbeTable& table);
 
 // Control: the expert chosen on the validation part, its F1 on the test part.
 ConceptValues selected_f1(const ProbeTable& select, std::size_t k_idx);
+// The same less the F1 with permuted labels of that same layer and expert. F1 rises with the share of positives, which
+// routing raises in experts that a concept's tokens go to; permuted labels keep that share. Neither side is a maximum.
+ConceptValues selected_selectivity(const ProbeTable& select, const ProbeTable& shuffled, std::size_t select_k_idx,
+                                   std::size_t shuffled_k_idx);
 // Control: rank correlation, over layers and experts, of the F1 of two probe sets of one model.
 ConceptValues rank_agreement(const ProbeTable& a, const ProbeTable& b, std::size_t k_idx_a, std::size_t k_idx_b);
 

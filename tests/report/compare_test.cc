@@ -210,6 +210,10 @@ TEST(Compare, WritesTablesWithControlsAndIntervals) {
   EXPECT_NEAR(differences.at("best_expert_matched"), 0.14, 1e-12);
   EXPECT_NEAR(differences.at("select_then_test"), 0, 1e-12);
   EXPECT_NEAR(differences.at("selectivity"), 0.05, 1e-12);
+  // Offsets from the main probes: select -0.02, shuffled -0.15 (dense) and -0.2.
+  EXPECT_NEAR(moe["select_selectivity"]["1"]["value"].get<double>(), 0.18, 1e-12);
+  EXPECT_NEAR(models[0]["measures"]["select_selectivity"]["1"]["value"].get<double>(), 0.13, 1e-12);
+  EXPECT_NEAR(differences.at("select_selectivity"), 0.05, 1e-12);
   for (const char* name :
        {"curves.csv", "differences.csv", "concepts.csv", "experts_per_concept.csv", "compare.json"}) {
     EXPECT_TRUE(fs::exists(folder.path() / "out" / name)) << name;
