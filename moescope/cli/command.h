@@ -33,5 +33,6 @@ void add_probe(CLI::App& command, const Session& session);
 void add_compare(CLI::App& command, const Session& session);
 void add_train(CLI::App& command, const Session& session);
 void add_toy(CLI::App& command, const Session& session);
+void add_superpose(CLI::App& command, const Session& session);
 
 }  // namespace moescope::cli

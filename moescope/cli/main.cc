@@ -28,6 +28,8 @@ constexpr std::array kCommands = {
     CommandEntry{"report", "one HTML page from a run directory", moescope::cli::add_report},
     CommandEntry{"probe", "k-sparse probes: how single-minded are an expert's neurons?", moescope::cli::add_probe},
     CommandEntry{"compare", "probe results of several models as tables and figures", moescope::cli::add_compare},
+    CommandEntry{"superpose", "superposition in a trained model's experts, beside null models",
+                 moescope::cli::add_superpose},
     CommandEntry{"train", "train a Mixture-of-Experts model that can be analysed", moescope::cli::add_train},
     CommandEntry{"toy", "toy models of superposition: thousands of small mixtures of experts", moescope::cli::add_toy},
 };

@@ -8,6 +8,8 @@
 
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
+#include "moescope/report/toy_page.h"
+#include "moescope/toy/specialization.h"
 #include "moescope/toy/summary.h"
 #include "moescope/toy/sweep.h"
 
@@ -19,8 +21,20 @@ struct Flags {
   std::string out;
   std::string implementation;
   toy::TrainOptions train;
+  std::string expected;
+  bool page_only = false;
+  bool no_figures = false;
   bool as_json = false;
 };
+
+// Compares the numbers of a page with --expected.
+void check_page(const Flags& flags, const report::ToyPage& page) {
+  if (flags.expected.empty()) return;
+  const report::CheckResult result =
+      report::check_expectations(page.numbers, report::read_expectations(flags.expected));
+  fmt::print(flags.as_json ? stderr : stdout, "{}", result.text);
+  if (result.n_failed > 0) throw input_error("{} numbers are not as expected", result.n_failed).at(flags.out);
+}
 
 void print_result(const Flags& flags, const toy::SweepResult& result) {
   const std::vector<toy::SummaryRow> rows = toy::summarize(result);
@@ -49,18 +63,30 @@ void add_toy(CLI::App& command, const Session& session) {
                      "default: lanes on the CPU");
   command.add_option("--device", flags->train.device, "cpu or cuda[:i]")->capture_default_str();
   command.add_option("--threads", flags->train.n_threads, "threads; 0: all processors")->capture_default_str();
+  command.add_option("--expected", flags->expected,
+                     "CSV of quantity, architecture, density, least, most: an error if a number is outside");
+  command.add_flag("--page-only", flags->page_only, "figures and checks of a finished --out; nothing is trained");
+  command.add_flag("--no-figures", flags->no_figures, "no page: tables only; needs no gnuplot")->excludes("--expected");
   command.add_flag("--json", flags->as_json, "print the result as JSON");
   command.footer("Example: moescope toy experiments/superposition/phase/settings.toml --out runs/phase");
   command.callback([flags, &session] {
     if (flags->implementation.empty()) flags->implementation = flags->train.device == "cpu" ? "lanes" : "batched";
     toy::parse_word(flags->implementation, flags->train.implementation);
     const toy::SweepSettings settings = toy::read_sweep_settings(flags->settings);
+    if (flags->page_only) {
+      check_page(*flags, report::write_toy_page(flags->out));
+      return;
+    }
     const toy::SweepResult result = toy::run_sweep(settings, flags->out, flags->train, session.console);
     toy::write_sweep(result, flags->out, flags->train);
-    // Figures of settings.experiment are made here, from the files just written.
+    if (settings.experiment == "specialization") {
+      toy::write_specialization(result, flags->out, flags->train.n_threads);
+    }
+    const report::ToyPage page = flags->no_figures ? report::ToyPage() : report::write_toy_page(flags->out);
     toy::finish_sweep(flags->out);
     for (const std::string& warning : result.warnings) session.console.line("warning: " + warning);
     print_result(*flags, result);
+    check_page(*flags, page);
   });
 }
 

@@ -131,8 +131,9 @@ Figure by_layer(const std::vector<Row>& rows) {
     }
     if (lines.empty()) continue;
     figure.data += fmt::format("$set_{} << EOD\n{}EOD\n", s, lines);
-    clauses += fmt::format("{}$set_{} using 1:2:3:4 with yerrorlines pt {} ps 0.8 lw 1.6 lc rgb '{}' title {}",
-                           clauses.empty() ? "" : ", \\\n  ", s, s + 4, figure_color(s), gnuplot_quote(sets[s]));
+    clauses += fmt::format("{}$set_{} using 1:2:3:4 with yerrorlines pt {} ps 0.8 lw 1.6 {} lc rgb '{}' title {}",
+                           clauses.empty() ? "" : ", \\\n  ", s, s + 4, s < 8 ? "" : "dt 2", figure_color(s),
+                           gnuplot_quote(sets[s]));
   }
   if (clauses.empty()) return {};
   for (const std::int64_t layer : layers) tics += fmt::format("{}{}", tics.empty() ? "" : ",", layer);

@@ -104,7 +104,7 @@ Figure family_figure(const std::vector<std::vector<std::map<double, std::vector<
       if (panel.curves.empty()) continue;
       for (const double x : places) tics += fmt::format("{}{}", tics.empty() ? "" : ",", x);
       panel.log_x = true;
-      panel.commands = fmt::format("set xtics ({})\nset yrange [{}:*]\n", tics, kQuantities[q].log_y ? "*" : "0");
+      panel.commands = fmt::format("set xtics ({})\nset yrange [{}:*]\n", tics, kQuantities[q].log_y ? "*" : "*<0");
       panel.title = fmt::format("{} ({})", kQuantities[q].title, kFamilies[f].word);
       panels.push_back(std::move(panel));
     }
@@ -138,7 +138,7 @@ Figure controls_figure(const ToyRun& run, ToyPage& page, const std::vector<std::
       panel.curves.push_back(std::move(curve));
     }
     panel.commands = fmt::format("set xtics rotate by -30 ({})\nset xrange [-0.5:{}]\nset yrange [{}:*]\n", tics,
-                                 static_cast<double>(controls.size()) - 0.5, quantity.log_y ? "*" : "0");
+                                 static_cast<double>(controls.size()) - 0.5, quantity.log_y ? "*" : "*<0");
     panels.push_back(std::move(panel));
   }
   return curve_figure("controls", "Baselines and other routers beside one another", panels, 3, 400, 330);
@@ -167,7 +167,7 @@ void add_density_curves(const ToyRun& run, ToyPage& page) {
       std::reverse(curve.points.begin(), curve.points.end());
       panel.curves.push_back(std::move(curve));
     }
-    if (!quantity.log_y) panel.commands = "set yrange [0:*]\n";
+    if (!quantity.log_y) panel.commands = "set yrange [*<0:*]\n";
     panels.push_back(std::move(panel));
   }
   const std::string title =

@@ -99,28 +99,39 @@ Figure gram_figure(const Model& model) {
     panels.push_back(std::move(panel));
   }
   const std::size_t n_columns = std::min<std::size_t>(panels.size(), 4);
-  return heat_figure("gram_" + a.name,
-                     fmt::format("W W^T, {} (dashed: behind feature m = {})", model.label(), a.n_dims), panels,
-                     signed_scale("W_i . W_j"), n_columns, 290, 290);
+  return heat_figure(
+      "gram_" + a.name,
+      {"W W^T of every expert: " + model.label(), fmt::format("dashed: behind feature m = {}", a.n_dims)}, panels,
+      signed_scale("W_i . W_j"), n_columns, 290, 290);
 }
 
 const char* const kInterferencePalette = "defined (0 '#2c7fb8', 0.2 '#7fcdbb', 0.5 '#fecc5c', 1 '#bd0026')";
+
+// Fixed margins of a multiplot and a colour box beside it, so that all panels have one size. Points: left, right, top,
+// bottom, between columns, between rows.
+std::string places(const Figure& figure, int left, int right, int top, int bottom, int across, int down) {
+  const auto width = static_cast<double>(figure.width), height = static_cast<double>(figure.height);
+  return fmt::format("margins {},{},{},{} spacing {},{}\nset colorbox user origin {},{} size {},{}", left / width,
+                     1 - right / width, bottom / height, 1 - top / height, across / width, down / height,
+                     1 - (right - 22) / width, bottom / height, 14 / width, 1 - (top + bottom) / height);
+}
 
 Figure norm_figure(const Model& model) {
   const ToyArchitecture& a = *model.architecture;
   const auto n_columns = static_cast<int>(std::min<std::size_t>(model.experts.size(), 3));
   const int n_rows = (static_cast<int>(model.experts.size()) + n_columns - 1) / n_columns;
   Figure figure{"norms_" + a.name, "", "", 400 * n_columns + 90, 250 * n_rows + 40};
-  figure.body = std::string(toy_style()) +
-                fmt::format(
-                    "set palette {}\nset cbrange [0:1]\nset cblabel 'interference P (1: as an antipodal pair)'\n"
-                    "set style fill solid 0.9 noborder\nset boxwidth 0.85\nunset key\nset xlabel 'feature'\n"
-                    "set ylabel '||W_i||'\nset yrange [0:1.5]\nset xrange [-0.7:{}]\n"
-                    "set arrow 1 from {}, graph 0 to {}, graph 1 nohead front lc rgb '#444444' dt 2\n"
-                    "set multiplot layout {},{} title {}\n",
-                    kInterferencePalette, static_cast<double>(a.n_features) - 0.3, static_cast<double>(a.n_dims) - 0.5,
-                    static_cast<double>(a.n_dims) - 0.5, n_rows, n_columns,
-                    gnuplot_quote("Length of every feature's vector, " + model.label()));
+  figure.body =
+      std::string(toy_style()) +
+      fmt::format(
+          "set palette {}\nset cbrange [0:1]\nset cblabel 'interference P'\n"
+          "set style fill solid 0.9 noborder\nset boxwidth 0.85\nunset key\nset xlabel 'feature'\n"
+          "set ylabel '||W_i||'\nset yrange [0:1.5]\nset xrange [-0.7:{}]\n"
+          "set arrow 1 from {}, graph 0 to {}, graph 1 nohead front lc rgb '#444444' dt 2\n"
+          "set multiplot layout {},{} title {} {}\n",
+          kInterferencePalette, static_cast<double>(a.n_features) - 0.3, static_cast<double>(a.n_dims) - 0.5,
+          static_cast<double>(a.n_dims) - 0.5, n_rows, n_columns,
+          gnuplot_quote("Lengths of feature vectors: " + model.label()), places(figure, 64, 96, 76, 52, 62, 86));
   for (std::size_t e = 0; e < model.experts.size(); ++e) {
     std::string lines;
     for (std::size_t i = 0; i < model.experts[e].features.size(); ++i) {
@@ -144,9 +155,9 @@ Figure arrow_figure(const Model& model) {
   figure.body = fmt::format(
       "set border 0\nset zeroaxis lc rgb '#cccccc'\nset size ratio -1\nunset key\nunset tics\nset xrange [-1.4:1.4]\n"
       "set yrange [-1.4:1.4]\nset palette {}\nset cbrange [0:1]\nset cblabel 'interference P'\nset cbtics\n"
-      "set object 1 circle at 0,0 size 1 fs empty border lc rgb '#dddddd'\nset multiplot layout {},{} title {}\n",
-      kInterferencePalette, n_rows, n_columns,
-      gnuplot_quote("Feature vectors in the plane (circle: length 1), " + model.label()));
+      "set object 1 circle at 0,0 size 1 fs empty border lc rgb '#dddddd'\nset multiplot layout {},{} title {} {}\n",
+      kInterferencePalette, n_rows, n_columns, gnuplot_quote("Feature vectors (circle: length 1): " + model.label()),
+      places(figure, 14, 96, 70, 14, 16, 36));
   for (std::size_t e = 0; e < model.experts.size(); ++e) {
     std::string lines, labels;
     for (std::size_t i = 0; i < model.experts[e].features.size(); ++i) {

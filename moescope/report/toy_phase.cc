@@ -53,15 +53,17 @@ HeatPanel panel_of(const Map& map, const std::string& title, const Value& value)
 
 // All panels in rows of as many columns as the largest mixture has experts; shorter rows are filled with nothing.
 template <typename Title, typename Value>
-Figure expert_maps(const std::string& name, const std::string& header, const std::vector<Map>& maps,
+Figure expert_maps(const std::string& name, const std::vector<std::string>& header, const std::vector<Map>& maps,
                    const HeatScale& scale, const Title& title, const Value& value) {
+  std::size_t n_columns = 0;
+  for (const Map& map : maps) n_columns = std::max(n_columns, static_cast<std::size_t>(map.architecture->n_experts));
   std::vector<HeatPanel> panels;
   for (const Map& map : maps) {
+    panels.resize((panels.size() + n_columns - 1) / n_columns * n_columns);
     for (std::size_t e = 0; e < static_cast<std::size_t>(map.architecture->n_experts); ++e) {
       panels.push_back(panel_of(map, title(*map.architecture, e), [&](const PhaseModel& m) { return value(m, e); }));
     }
   }
-  const std::size_t n_columns = std::min<std::size_t>(panels.size(), 4);
   return heat_figure(name, header, panels, scale, n_columns, kPanelWidth, kPanelHeight);
 }
 
@@ -106,13 +108,12 @@ Figure norm_curves(const std::vector<Map>& maps) {
 // The published colours, by the experts' own numbers, every panel by its own maxima.
 Figure published_colours(const std::vector<Map>& maps) {
   Figure figure{"phase_published_colours", "", "", 0, 0};
-  std::size_t n_panels = 0, n_columns = 4;
   std::string body;
-  for (const Map& map : maps) n_panels += static_cast<std::size_t>(map.architecture->n_experts);
-  n_columns = std::min(n_columns, n_panels);
-  const std::size_t n_rows = (n_panels + n_columns - 1) / n_columns;
-  figure.width = kPanelWidth * static_cast<int>(n_columns);
-  figure.height = kPanelHeight * static_cast<int>(n_rows) + 40;
+  std::size_t n_columns = 0;
+  for (const Map& map : maps) n_columns = std::max(n_columns, static_cast<std::size_t>(map.architecture->n_experts));
+  const std::size_t n_rows = maps.size();
+  figure.width = std::max(560, kPanelWidth * static_cast<int>(n_columns));
+  figure.height = kPanelHeight * static_cast<int>(n_rows) + 50;
   std::size_t panel_idx = 0;
   for (const Map& map : maps) {
     for (std::size_t e = 0; e < static_cast<std::size_t>(map.architecture->n_experts); ++e, ++panel_idx) {
@@ -134,18 +135,21 @@ Figure published_colours(const std::vector<Map>& maps) {
                              color.blue * 255);
       });
       figure.data += fmt::format("$colours_{} << EOD\n{}EOD\n", panel_idx, lines);
-      body += fmt::format("set title {} offset 0,-0.5\nplot $colours_{} using 1:2:3:4:5 with rgbimage notitle\n",
-                          gnuplot_quote(fmt::format("{}, expert {} (max {:.2f}, {:.2f})", map.architecture->name, e,
-                                                    largest_norm, largest_score)),
-                          panel_idx);
+      body +=
+          fmt::format("set title {} offset 0,-0.5 font ',9'\nplot $colours_{} using 1:2:3:4:5 with rgbimage notitle\n",
+                      gnuplot_quote(fmt::format("{}, expert {} (max. {:.2f}, {:.2f})", map.architecture->name, e,
+                                                largest_norm, largest_score)),
+                      panel_idx);
+    }
+    for (auto e = static_cast<std::size_t>(map.architecture->n_experts); e < n_columns; ++e) {
+      body += "set multiplot next\n";
     }
   }
   figure.body = fmt::format(
       "set tics nomirror out scale 0.5\nunset key\nset xlabel 'importance of the last feature' offset 0,0.5\n"
-      "set ylabel 'sparsity S' offset 1,0\nset multiplot layout {},{} title 'The published colours: white ignored, "
-      "blue "
-      "monosemantic, red superposed; by expert index, each panel by its own maxima'\nset autoscale fix\n{}unset "
-      "multiplot\n",
+      "set ylabel 'sparsity S' offset 1,0\nset multiplot layout {},{} title 'The published colours, by expert index "
+      "(largest norm, largest score)'\n"
+      "set autoscale fix\n{}unset multiplot\n",
       n_rows, n_columns, body);
   return figure;
 }
@@ -196,15 +200,21 @@ void add_phase_maps(const ToyRun& run, ToyPage& page) {
     maps.push_back(std::move(map));
   }
   page.figures.push_back(expert_maps(
-      "phase", "The last feature: ignored ||W|| < 0.5; monosemantic P^2 < 0.25; else superposed. Experts by role", maps,
-      class_scale(),
+      "phase",
+      {"What becomes of the last feature, experts by role",
+       "ignored: ||W|| < 0.5; monosemantic: P^2 < 0.25; else superposed. Role 0: the expert that the router",
+       "takes for an input in which only the last feature is on"},
+      maps, class_scale(),
       [](const ToyArchitecture& a, std::size_t role) {
         return a.n_experts == 1 ? a.name : fmt::format("{}, role {}{}", a.name, role, role == 0 ? " (handles it)" : "");
       },
       [](const PhaseModel& model, std::size_t role) { return class_number(model.of_role(role)); }));
   page.figures.push_back(expert_maps(
-      "phase_by_index", "The same cells by the experts' own numbers: independent seeds share no numbering", maps,
-      class_scale(), [](const ToyArchitecture& a, std::size_t e) { return fmt::format("{}, expert {}", a.name, e); },
+      "phase_by_index",
+      {"The same cells by the experts' own numbers",
+       "models of neighbouring cells are trained apart and share no numbering"},
+      maps, class_scale(),
+      [](const ToyArchitecture& a, std::size_t e) { return fmt::format("{}, expert {}", a.name, e); },
       [](const PhaseModel& model, std::size_t e) { return class_number(model.by_index[e]); }));
   page.figures.push_back(norm_curves(maps));
   if (!published.empty()) page.figures.push_back(published_colours(published));

@@ -56,9 +56,11 @@ HeatScale class_scale();
 // Blue -1, white 0, red 1.
 HeatScale signed_scale(const std::string& box_title);
 
-// One colour box at the right of the whole figure. `header`: a line above all panels.
-Figure heat_figure(const std::string& name, const std::string& header, const std::vector<HeatPanel>& panels,
-                   const HeatScale& scale, std::size_t n_columns, int panel_width, int panel_height);
+// One colour box at the right of the whole figure. `header`: lines above all panels. A panel without rows leaves its
+// place empty.
+Figure heat_figure(const std::string& name, const std::vector<std::string>& header,
+                   const std::vector<HeatPanel>& panels, const HeatScale& scale, std::size_t n_columns, int panel_width,
+                   int panel_height);
 
 // Thin grey axes and a light grid.
 const char* toy_style();

@@ -1,0 +1,50 @@
+// `moescope superpose`: the measures of superposition of the toy models on a trained Mixture-of-Experts language model.
+//
+// What a feature is, and in which dimensions it lies, is said in sets.h; the numbers in geometry.h; the null models in
+// sets.h and class_means.h. Means over experts are weighted by how often the router takes them. Dense layers count as
+// one expert. Files: docs/superposition.md. Shared experts are not measured, which run.json says.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "moescope/analysis/superpose/tables.h"
+#include "moescope/base/progress.h"
+
+namespace moescope::analysis::superpose {
+
+struct SuperposeOptions {
+  std::string model;   // folder, or org/name in the Hugging Face cache
+  std::string corpus;  // path or "system"; empty: no text sets
+  std::filesystem::path out;
+  std::filesystem::path run;     // of `record`, for the use of experts; not with a corpus
+  std::filesystem::path probes;  // of `probe`, for concepts
+  std::int64_t n_tokens = 50'000;
+  std::int64_t context = 256;
+  std::int64_t n_features = 128;   // token features: the most frequent ones, or random ones without a corpus
+  std::int64_t least_tokens = 10;  // of a class in an expert, for text sets
+  std::int64_t n_draws = 5;        // of each null model
+  std::int64_t n_resamples = 2000;
+  std::uint64_t seed = 1;
+  std::string device = "cpu", dtype = "auto";  // of the passes; weights are measured in float32
+  std::uint64_t memory_bytes = 0;
+  int n_threads = 0;
+};
+
+struct SuperposeResult {
+  std::vector<ExpertRow> experts;
+  std::vector<Summary> summaries;
+  nlohmann::json run;  // run.json
+};
+
+// Writes superposition.csv and .parquet (expert_table), summary.csv (summary_table) and run.json; DONE is left to the
+// caller, who adds figures. Throws kInput, kUsage, kEnvironment, kInterrupted.
+SuperposeResult superpose(const SuperposeOptions& options, const Console& console);
+
+// Lines for people: the model's mean dimensionality and features per dimension by set, beside the null models.
+std::string describe(const SuperposeResult& result);
+
+}  // namespace moescope::analysis::superpose
