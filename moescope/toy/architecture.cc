@@ -16,7 +16,7 @@ namespace {
 // Far above any toy, far below what would not fit into memory.
 constexpr std::int64_t kMaxFeatures = 1 << 16, kMaxDims = 1 << 14, kMaxExperts = 1 << 12;
 constexpr std::int64_t kMaxParameters = std::int64_t{1} << 26;
-constexpr std::int64_t kMaxSteps = 1'000'000'000, kMaxBatch = 1 << 20;
+constexpr std::int64_t kMaxSteps = 1'000'000'000, kMaxBatch = 1 << 20, kMaxBatchNumbers = 1 << 26;
 
 template <typename Enum>
 using Words = std::pair<Enum, const char*>;
@@ -125,6 +125,13 @@ void check(const Training& t) {
 }
 
 void check(const Architecture& a, const Training& t) {
+  // Draws of a step have 32-bit block numbers, and a balance loss keeps a whole batch of several instances at a time.
+  const std::int64_t per_input = 2 * a.n_features + a.group_size + 1 + 4 * a.n_experts;
+  if (t.batch > kMaxBatchNumbers / per_input) {
+    throw input_error("batch is {}: at {} features and {} experts at most {}", t.batch, a.n_features, a.n_experts,
+                      kMaxBatchNumbers / per_input)
+        .at(a.name);
+  }
   if (a.gate == GateKind::kHash && t.balance_coef > 0) {
     throw input_error("balance_coef is {}, but the hash router has no probabilities to balance", t.balance_coef)
         .at(a.name);

@@ -10,6 +10,8 @@
 namespace moescope::toy {
 namespace {
 
+constexpr std::int64_t kMaxWords = std::int64_t{1} << 33;  // draws have 32-bit numbers of blocks of four
+
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : std::numeric_limits<double>::quiet_NaN(); }
@@ -135,6 +137,10 @@ void check_all(const Architecture& a, const Instance& instance, const Weights& w
   check(a, instance);
   if (options.n_samples < 1 || options.n_samples > std::int64_t{1} << 30) {
     throw input_error("eval_samples is {}, expected 1 to {}", options.n_samples, std::int64_t{1} << 30);
+  }
+  if (options.n_samples > kMaxWords / input_layout(a).stride) {
+    throw input_error("eval_samples is {}, at most {} for {} features", options.n_samples,
+                      kMaxWords / input_layout(a).stride, a.n_features);
   }
   if (!(options.density >= 0 && options.density <= 1)) {
     throw input_error("eval_density is {}, expected a probability (0: as in training)", options.density);

@@ -429,10 +429,10 @@ void step_of_shape(LaneView& view, std::uint32_t step) {
   run_step(Sizes<N, M, E, K>{view}, view, step);
 }
 
-void update_all(LaneView& view, const AdamStep& adam) { run_update(view, adam); }
+[[maybe_unused]] void update_all(LaneView& view, const AdamStep& adam) { run_update(view, adam); }
 
 // The shapes of the published phase diagrams have kernels of their own.
-void step_of_best_shape(LaneView& view, std::uint32_t step) {
+[[maybe_unused]] void step_of_best_shape(LaneView& view, std::uint32_t step) {
   const auto is = [&](std::int64_t n, std::int64_t m, std::int64_t n_experts) {
     return view.n == n && view.m == m && view.n_experts == n_experts && view.n_active == 1;
   };
@@ -447,7 +447,7 @@ void step_of_best_shape(LaneView& view, std::uint32_t step) {
   step_of_shape<0, 0, 0, 0>(view, step);
 }
 
-LaneKernels kernels_of_this_file(const char* name) {
+[[maybe_unused]] LaneKernels kernels_of_this_file(const char* name) {
   return {kWidth, name, step_of_best_shape, step_of_shape<0, 0, 0, 0>, update_all};
 }
 

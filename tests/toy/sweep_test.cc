@@ -199,6 +199,7 @@ TEST_F(Sweep, ImpossibleModelsAreRefused) {
   EXPECT_THAT(error_with("group_correlation = 0.5"), HasSubstr("set group_size"));
   EXPECT_THAT(error_with("n_top_activations = 2"), HasSubstr("n_top_activations is 2"));
   EXPECT_THAT(error_with("steps = 0"), HasSubstr("steps is 0"));
+  EXPECT_THAT(error_with("n_features = 60000\nbatch = 1000000"), HasSubstr("batch is 1000000"));
   EXPECT_THAT(error_with("lr = 0"), HasSubstr("lr is 0"));
   EXPECT_THAT(error_with("beta2 = 1"), HasSubstr("beta2 is 1"));
 }
