@@ -52,7 +52,11 @@ TEST_P(LayerSources, GiveTheSameOnAGpu) {
 
 INSTANTIATE_TEST_SUITE_P(Ways, LayerSources,
                          testing::Values(Way{at::kFloat, true}, Way{at::kFloat, false}, Way{at::kBFloat16, true},
-                                         Way{at::kBFloat16, false}));
+                                         Way{at::kBFloat16, false}),
+                         [](const auto& param_info) {
+                           const Way& way = param_info.param;
+                           return std::string(at::toString(way.dtype)) + (way.keep_layers ? "Kept" : "Dropped");
+                         });
 
 }  // namespace
 }  // namespace moescope::engine
