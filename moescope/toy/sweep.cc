@@ -6,6 +6,7 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
@@ -88,13 +89,14 @@ void check_importance(const SweepSettings& s) {
   }
 }
 
-// Results of one training group, kept and saved.
+// Keeps and saves the results of a group; called from several threads.
 class Keeper {
  public:
   Keeper(std::vector<SweepInstance>& instances, const SweepState& state, Progress& progress, std::int64_t n_done)
       : instances_(instances), state_(state), progress_(progress), n_done_(n_done) {}
 
   void keep(std::span<const std::size_t> members, std::span<const TrainedInstance> group) {
+    const std::lock_guard lock(mutex_);
     for (std::size_t g = 0; g < group.size(); ++g) instances_[members[g]].trained = group[g];
     state_.save(members, group, state_.seconds() + progress_.seconds());
     n_done_ += static_cast<std::int64_t>(group.size());
@@ -106,25 +108,50 @@ class Keeper {
   const SweepState& state_;
   Progress& progress_;
   std::int64_t n_done_;
+  std::mutex mutex_;
 };
 
-void train_rest(const SweepSettings& settings, const TrainOptions& options, const std::vector<bool>& done,
-                std::vector<SweepInstance>& instances, Keeper& keeper) {
+// Instances of one architecture that are trained together.
+struct Task {
+  std::size_t architecture_idx = 0;
+  std::vector<std::size_t> members;
+  double work = 0;  // multiplications, roughly
+};
+
+// What is not done yet; the longest first, so that threads end together.
+std::vector<Task> tasks_of(const SweepSettings& settings, const TrainOptions& options, const std::vector<bool>& done,
+                           const std::vector<SweepInstance>& instances) {
+  std::vector<Task> tasks;
   for (std::size_t a = 0; a < settings.architectures.size(); ++a) {
-    std::vector<std::size_t> members;
-    std::vector<Instance> wanted;
+    const auto& [architecture, training] = settings.architectures[a];
+    const std::size_t size = group_size(architecture, training, options);
+    const double work = static_cast<double>(training.n_steps) * static_cast<double>(training.batch) *
+                        static_cast<double>(n_parameters(architecture));
+    bool is_open = false;
     for (std::size_t i = 0; i < instances.size(); ++i) {
       if (done[i] || static_cast<std::size_t>(instances[i].architecture_idx) != a) continue;
-      members.push_back(i);
-      wanted.push_back(instances[i].instance);
+      if (!is_open || tasks.back().members.size() == size) tasks.push_back({a, {}, work});
+      is_open = true;
+      tasks.back().members.push_back(i);
     }
-    if (wanted.empty()) continue;
-    const SweepArchitecture& each = settings.architectures[a];
-    train(each.architecture, each.training, wanted, options,
-          [&](std::size_t first, std::span<const TrainedInstance> group) {
-            keeper.keep(std::span(members).subspan(first, group.size()), group);
-          });
   }
+  std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.work > b.work; });
+  return tasks;
+}
+
+void train_rest(const SweepSettings& settings, const TrainOptions& options, const std::vector<bool>& done,
+                const std::vector<SweepInstance>& instances, Keeper& keeper) {
+  const std::vector<Task> tasks = tasks_of(settings, options, done, instances);
+  const bool lanes = options.implementation == Implementation::kLanes;
+  TrainOptions one_thread = options;
+  one_thread.n_threads = 1;
+  parallel_for(tasks.size(), lanes ? options.n_threads : 1, [&](std::size_t i) {
+    const Task& task = tasks[i];
+    const SweepArchitecture& each = settings.architectures[task.architecture_idx];
+    std::vector<Instance> wanted;
+    for (const std::size_t member : task.members) wanted.push_back(instances[member].instance);
+    keeper.keep(task.members, train(each.architecture, each.training, wanted, one_thread));
+  });
 }
 
 void evaluate_all(const SweepSettings& settings, const TrainOptions& options, const Console& console,

@@ -44,6 +44,12 @@ void parse_word(const std::string& word, Implementation& implementation) {
   implementation = word == "lanes" ? Implementation::kLanes : Implementation::kBatched;
 }
 
+std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options) {
+  return static_cast<std::size_t>(options.implementation == Implementation::kLanes
+                                      ? lane_kernels().front().width
+                                      : batched_group_size(architecture, training));
+}
+
 void train(const Architecture& architecture, const Training& training, std::span<const Instance> instances,
            const TrainOptions& options, const GroupDone& done) {
   check(architecture);
@@ -57,12 +63,12 @@ void train(const Architecture& architecture, const Training& training, std::span
         .hint("--implementation batched");
   }
   const LaneKernels kernels = lane_kernels().front();
-  const auto group_size = static_cast<std::size_t>(lanes ? kernels.width : batched_group_size(architecture, training));
-  const std::size_t n_groups = (instances.size() + group_size - 1) / group_size;
+  const std::size_t size = group_size(architecture, training, options);
+  const std::size_t n_groups = (instances.size() + size - 1) / size;
   std::mutex done_mutex;
   parallel_for(n_groups, lanes ? options.n_threads : 1, [&](std::size_t g) {
-    const std::size_t first = g * group_size;
-    const auto part = instances.subspan(first, std::min(group_size, instances.size() - first));
+    const std::size_t first = g * size;
+    const auto part = instances.subspan(first, std::min(size, instances.size() - first));
     std::vector<TrainedInstance> group =
         lanes ? train_lanes(architecture, training, part, options.loss_every, kernels)
               : train_batched(architecture, training, part, options.loss_every, options.device);

@@ -26,6 +26,9 @@ struct TrainOptions {
   std::int64_t loss_every = 100;  // steps between points of the loss curve
 };
 
+// How many instances are trained together: the width of the machine's vectors, or what fits into memory.
+std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options);
+
 // Throws kInput as check() does, kInterrupted if a signal arrived (base/interrupt.h).
 std::vector<TrainedInstance> train(const Architecture& architecture, const Training& training,
                                    std::span<const Instance> instances, const TrainOptions& options);
