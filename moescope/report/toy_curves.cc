@@ -102,9 +102,11 @@ Figure family_figure(const std::vector<std::vector<std::map<double, std::vector<
         panel.curves.push_back(std::move(curve));
       }
       if (panel.curves.empty()) continue;
+      const double first = *places.begin(), last = *places.rbegin();
       for (const double x : places) tics += fmt::format("{}{}", tics.empty() ? "" : ",", x);
       panel.log_x = true;
-      panel.commands = fmt::format("set xtics ({})\nset yrange [{}:*]\n", tics, kQuantities[q].log_y ? "*" : "*<0");
+      panel.commands = fmt::format("set xtics ({})\nset xrange [{}:{}]\nset yrange [{}:*]\n", tics, first * 0.93,
+                                   last * 1.07, kQuantities[q].log_y ? "*" : "*<0");
       panel.title = fmt::format("{} ({})", kQuantities[q].title, kFamilies[f].word);
       panels.push_back(std::move(panel));
     }
@@ -122,12 +124,10 @@ Figure family_figure(const std::vector<std::vector<std::map<double, std::vector<
 Figure controls_figure(const ToyRun& run, ToyPage& page, const std::vector<std::size_t>& controls) {
   std::vector<CurvePanel> panels;
   const std::set<double> densities = densities_of(run);
-  std::string tics;
-  for (std::size_t c = 0; c < controls.size(); ++c) {
-    tics += fmt::format("{}{} {}", c == 0 ? "" : ", ", gnuplot_quote(run.architectures[controls[c]].name), c);
-  }
+  std::vector<std::string> names;
+  for (const std::size_t a : controls) names.push_back(run.architectures[a].name);
   for (const Quantity& quantity : kQuantities) {
-    CurvePanel panel{quantity.title, "", quantity.axis, {}, false, quantity.log_y, ""};
+    CurvePanel panel{quantity.title, quantity.axis, "", {}, false, false, "set xrange [*<0:*]\n", names};
     std::size_t color = 0;
     for (const double density : densities) {
       Curve curve{fmt::format("density {}", density), color++, {}, false};
@@ -137,11 +137,9 @@ Figure controls_figure(const ToyRun& run, ToyPage& page, const std::vector<std::
       }
       panel.curves.push_back(std::move(curve));
     }
-    panel.commands = fmt::format("set xtics rotate by -30 ({})\nset xrange [-0.5:{}]\nset yrange [{}:*]\n", tics,
-                                 static_cast<double>(controls.size()) - 0.5, quantity.log_y ? "*" : "*<0");
     panels.push_back(std::move(panel));
   }
-  return curve_figure("controls", "Baselines and other routers beside one another", panels, 3, 400, 330);
+  return curve_figure("controls", "Baselines and other routers beside one another", panels, 3, 410, 290);
 }
 
 }  // namespace

@@ -137,7 +137,7 @@ Figure published_colours(const std::vector<Map>& maps) {
       figure.data += fmt::format("$colours_{} << EOD\n{}EOD\n", panel_idx, lines);
       body +=
           fmt::format("set title {} offset 0,-0.5 font ',9'\nplot $colours_{} using 1:2:3:4:5 with rgbimage notitle\n",
-                      gnuplot_quote(fmt::format("{}, expert {} (max. {:.2f}, {:.2f})", map.architecture->name, e,
+                      gnuplot_quote(fmt::format("{}, expert {} ({:.2f}, {:.2f})", map.architecture->name, e,
                                                 largest_norm, largest_score)),
                       panel_idx);
     }

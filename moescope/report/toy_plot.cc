@@ -20,6 +20,31 @@ std::string style_of(const Curve& curve) {
                      curve.dashed ? "dt 2" : "", curve.dashed ? 6 : 7);
 }
 
+std::string point_style(const Curve& curve) {
+  return fmt::format("with xerrorbars lc rgb '{}' lw 1.6 pt 7 ps 0.7", figure_color(curve.color));
+}
+
+// A panel of categories: points with intervals, curves a little above one another.
+std::string category_clauses(Figure& figure, const CurvePanel& panel, std::size_t panel_idx) {
+  std::string tics, clauses;
+  const auto n = static_cast<double>(panel.categories.size()), n_curves = static_cast<double>(panel.curves.size());
+  for (std::size_t i = 0; i < panel.categories.size(); ++i) {
+    tics += fmt::format("{}{} {}", i == 0 ? "" : ", ", gnuplot_quote(panel.categories[i]), i);
+  }
+  for (std::size_t c = 0; c < panel.curves.size(); ++c) {
+    const double shift = n_curves > 1 ? 0.6 * (static_cast<double>(c) / (n_curves - 1) - 0.5) : 0;
+    std::string lines;
+    for (const CurvePoint& p : panel.curves[c].points) {
+      lines += fmt::format("{} {} {} {}\n", p.value, p.x + shift, p.low, p.high);
+    }
+    const std::string name = fmt::format("curve_{}_{}", panel_idx, c);
+    figure.data += block(name, lines.empty() ? "NaN NaN NaN NaN\n" : lines);
+    clauses +=
+        fmt::format("{}${} using 1:2:3:4 {} notitle", c == 0 ? "" : ", \\\n  ", name, point_style(panel.curves[c]));
+  }
+  return fmt::format("set ytics ({})\nset yrange [{}:-0.6]\nplot {}\n", tics, n - 0.4, clauses);
+}
+
 // Clauses of a panel: bands under curves.
 std::string plot_clauses(Figure& figure, const CurvePanel& panel, std::size_t panel_idx) {
   std::string bands, curves;
@@ -37,12 +62,22 @@ std::string plot_clauses(Figure& figure, const CurvePanel& panel, std::size_t pa
   return "plot " + bands + curves + "\n";
 }
 
+// Points of room for the axis: a title and numbers, or the longest category.
+double left_margin(const CurvePanel& panel) {
+  std::size_t longest = 0;
+  for (const std::string& category : panel.categories) longest = std::max(longest, category.size());
+  return panel.categories.empty() ? 66 : 18 + 8.2 * static_cast<double>(longest);
+}
+
 // A plot of nothing over the whole width that carries the key: inside a panel the key would be as narrow as the panel.
 std::string key_of(const CurvePanel& panel, std::size_t per_row, double middle) {
   std::string clauses;
   for (const Curve& curve : panel.curves) {
-    clauses += fmt::format("{}NaN {} title {}", clauses.empty() ? "" : ", \\\n  ", style_of(curve),
-                           gnuplot_quote(curve.title));
+    clauses += panel.categories.empty()
+                   ? fmt::format("{}NaN {} title {}", clauses.empty() ? "" : ", \\\n  ", style_of(curve),
+                                 gnuplot_quote(curve.title))
+                   : fmt::format("{}$nothing using 1:2:3:4 {} title {}", clauses.empty() ? "" : ", \\\n  ",
+                                 point_style(curve), gnuplot_quote(curve.title));
   }
   return fmt::format(
       "set lmargin at screen 0.01\nset rmargin at screen 0.99\nset bmargin at screen 0.001\nset tmargin at screen {}\n"
@@ -84,7 +119,8 @@ Figure curve_figure(const std::string& name, const std::string& title, const std
   for (std::size_t p = 0; p < panels.size(); ++p) {
     const CurvePanel& panel = panels[p];
     const auto column = static_cast<double>(p % n_columns), row = static_cast<double>(p / n_columns);
-    const double left = (panel_width * column + 66) / width, right = (panel_width * (column + 1) - 16) / width;
+    const double left = (panel_width * column + left_margin(panel)) / width,
+                 right = (panel_width * (column + 1) - 16) / width;
     const double top = 1 - (head + panel_height * row + 30) / height;
     const double bottom = 1 - (head + panel_height * (row + 1) - 50) / height;
     figure.body += fmt::format(
@@ -95,9 +131,11 @@ Figure curve_figure(const std::string& name, const std::string& title, const std
     figure.body += panel.log_x ? "set logscale x\n" : "unset logscale x\n";
     figure.body += panel.log_y ? "set logscale y\n" : "unset logscale y\n";
     figure.body += "set xrange [*:*]\nset yrange [*:*]\nset xtics autofreq\nset ytics autofreq\nunset arrow\n" +
-                   panel.commands + plot_clauses(figure, panel, p);
+                   panel.commands +
+                   (panel.categories.empty() ? plot_clauses(figure, panel, p) : category_clauses(figure, panel, p));
     figure.body += "unset label 1000\n";
   }
+  figure.data += block("nothing", "NaN NaN NaN NaN\n");
   figure.body += key_of(panels[widest], per_row, foot / 2.0 / height) + "unset multiplot\n";
   return figure;
 }

@@ -26,6 +26,9 @@ struct CurvePanel {
   std::vector<Curve> curves;
   bool log_x = false, log_y = false;
   std::string commands;  // more, before the plot: ranges, lines, tics
+  // Not empty: x of a point is the place of a category, categories stand below one another on the vertical axis, and
+  // values lie along the horizontal one as points that no line joins.
+  std::vector<std::string> categories = {};
 };
 
 // Panels in rows of n_columns; the key stands below the last row, once, with the titles of the first panel that has

@@ -161,15 +161,14 @@ void add_density_numbers(const ToyRun& run, ToyPage& page) {
 }
 
 Figure density_figure(const ToyRun& run, const ToyPage& page) {
-  CurvePanel panel{
-      "",
-      "class of the feature in the expert",
-      "P(feature on | expert active)",
-      {},
-      false,
-      false,
-      "set xtics ('monosemantic' 0, 'superposed' 1, 'ignored' 2)\nset xrange [-0.4:2.4]\nset yrange [0:*]\n"};
-  panel.title = "What an expert sees often, it gives a dimension";
+  CurvePanel panel{"What an expert sees often, it gives a dimension",
+                   "P(feature on | expert active)",
+                   "",
+                   {},
+                   false,
+                   false,
+                   "set xrange [*<0:*]\n",
+                   {"monosemantic", "superposed", "ignored"}};
   for (std::size_t a = 0; a < run.architectures.size(); ++a) {
     Curve curve{run.architectures[a].name, a, {}, false};
     double place = 0;
