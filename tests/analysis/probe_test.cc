@@ -226,6 +226,14 @@ TEST_F(Probe, WrongUseIsToldInOneLine) {
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.corpus.clear(), o.tagged.clear(); }), HasSubstr("no text given"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.fit.probe.widths = {2, 2}; }), HasSubstr("--ks"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.fit.matched.width = 4; }), HasSubstr("belong together"));
+  EXPECT_THAT(error_of([](ProbeOptions& o) {
+                o.fit.matched = {4, 2, 1};
+              }),
+              HasSubstr("no layer that is probed is dense"));
+  EXPECT_THAT(error_of([](ProbeOptions& o) {
+                o.fit.matched = {4, 2, 1}, o.fit.controls = false;
+              }),
+              HasSubstr("needs the controls"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.layers = {7}; }), HasSubstr("layers 0 to 2"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.model = "no/such/model"; }), HasSubstr("no/such/model"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.tagged = {"no.conllu"}; }), HasSubstr("no.conllu"));

@@ -52,7 +52,11 @@ void check(const ProbeOptions& options) {
   if (!(matched.token_frac > 0 && matched.token_frac <= 1)) {
     throw usage_error("--matched-token-frac is {}, expected a number in (0, 1]", matched.token_frac);
   }
+  if (matched.width > 0 && !options.fit.controls) throw usage_error("--matched-width needs the controls");
 }
+
+// A layer of one expert is dense, whatever its family is called.
+bool is_one_block(const model::ModelConfig& config, std::int64_t layer) { return config.n_experts(layer) == 1; }
 
 // Counts that go into run.json.
 struct TextCounts {
@@ -206,7 +210,7 @@ class LayerProber {
       ExpertNeurons expert;
       expert.layer = layer;
       expert.expert = static_cast<std::int64_t>(e);
-      expert.is_dense = config.is_dense(layer);
+      expert.is_dense = is_one_block(config, layer);
       expert.width = static_cast<std::int32_t>(config.d_hidden(layer));
       expert.rows = experts[e].rows;
       at::Tensor all = at::empty({static_cast<std::int64_t>(expert.rows.size()), expert.width}, at::kFloat);
@@ -353,6 +357,10 @@ ProbeSummary probe(const ProbeOptions& options, const Console& console) {
   const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
   const model::ModelConfig& config = checkpoint.config();
   const std::vector<std::int64_t> layers = wanted_layers(options, config.n_layers);
+  if (options.fit.matched.width > 0 &&
+      std::none_of(layers.begin(), layers.end(), [&](std::int64_t l) { return is_one_block(config, l); })) {
+    throw usage_error("--matched-width is a control for dense layers, and no layer that is probed is dense");
+  }
   const at::ScalarType dtype = engine::choose_dtype(options.dtype, checkpoint.stored_dtype(), device);
   const text::Tokenizer tokenizer = load_tokenizer(folder, config);
   console.status("reading the text");
