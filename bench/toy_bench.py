@@ -7,7 +7,7 @@ Two features, one dimension, two experts (or another shape), one active, balance
   one      the model as an nn.Module with torch.optim.AdamW, one instance at a time (timed on a few instances)
   batched  all instances in one set of tensors [I, E, n, m]: bmm, one torch.optim.AdamW (foreach), summed losses; several
            numbers of instances at a time, the fastest counts
-Checked first: PyTorch from the same initial values and inputs reaches the same last-batch losses as moescope (both redrawn with
+Checked first: both from the same initial values and inputs reach the same last-batch losses as moescope (redrawn with
 Philox in numpy, for a few steps). For the timing PyTorch draws its inputs with torch.rand, as the published code does, and so
 pays less for them than moescope. Sides take turns on the same threads; prints JSON with medians, spread and
 ratios of CPU time (of all threads together), which other work on the machine disturbs least.
@@ -109,12 +109,16 @@ def make_single():
     return Toy
 
 
-def train_one(cells, i, steps, batch):
+def train_one(cells, i, steps, batch, draw=None):
+    """Last-batch loss of one cell; draw: where inputs come from instead of torch.rand."""
     model = make_single()(*(v[0] for v in initial(cells["seed"][i:i + 1])))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     density, importance = cells["density"][i], cells["importance"][i]
-    for _ in range(steps):
-        x = torch.rand(batch, N) * (torch.rand(batch, N) <= density)
+    for step in range(steps):
+        if draw is None:
+            x = torch.rand(batch, N) * (torch.rand(batch, N) <= density)
+        else:
+            x = draw(cells["seed"][i:i + 1], cells["density"][i:i + 1], step, batch)[0]
         x_hat, p, g = model(x)
         loss = (importance * (x - x_hat) ** 2).mean() + COEF * E * ((g > 0).float().mean(0) * p.mean(0)).sum()
         optimiser.zero_grad()
@@ -151,7 +155,11 @@ def main(arguments):
     process.wait()
     theirs = train_batched(cells, check_steps, arguments.batch, inputs, arguments.cells).numpy()
     difference = float(np.abs(np.array(ours["last_batch"]) - theirs).max())
-    print(f"last-batch loss of {arguments.cells} models after {check_steps} steps: largest difference {difference:.1e}", file=sys.stderr)
+    singles = [i * 37 % arguments.cells for i in range(arguments.ones)]
+    one_by_one = [train_one(cells, i, check_steps, arguments.batch, inputs) - ours["last_batch"][i] for i in singles]
+    difference = max(difference, float(np.abs(one_by_one).max()))
+    print(f"last-batch loss after {check_steps} steps, {arguments.cells} models in a batch and {arguments.ones} one by one: "
+          f"largest difference {difference:.1e}", file=sys.stderr)
     if difference > 1e-5:
         sys.exit("the losses differ: nothing was timed")
 
@@ -163,8 +171,8 @@ def main(arguments):
         process.stdin.flush()
         seconds["moescope"].append(json.loads(process.stdout.readline())["cpu_s"] / arguments.cells)
         begin = time.process_time()
-        for i in range(arguments.ones):
-            train_one(cells, i * 37 % arguments.cells, arguments.steps, arguments.batch)
+        for i in singles:
+            train_one(cells, i, arguments.steps, arguments.batch)
         seconds["one"].append((time.process_time() - begin) / arguments.ones)
         for group in groups:
             begin = time.process_time()
