@@ -48,11 +48,25 @@ void add_sequence(Batch& batch, const text::TokenCorpus& corpus, const text::Seq
 
 }  // namespace
 
-Wave next_wave(const text::TokenCorpus& corpus, std::int64_t first_sequence, std::int64_t max_tokens) {
-  const auto n_sequences = static_cast<std::int64_t>(corpus.sequences.size());
-  MOESCOPE_ASSERT(first_sequence >= 0 && first_sequence < n_sequences);
-  Wave wave{first_sequence, first_sequence, 0};
-  while (wave.end_sequence < n_sequences) {
+SequenceRange all_sequences(const text::TokenCorpus& corpus) {
+  return {0, static_cast<std::int64_t>(corpus.sequences.size())};
+}
+
+void check_range(const text::TokenCorpus& corpus, SequenceRange range) {
+  const std::int64_t n_sequences = all_sequences(corpus).end;
+  if (range.begin >= 0 && range.begin < range.end && range.end <= n_sequences) return;
+  throw input_error("sequences {} to {}: not a part of a corpus of {}", range.begin, range.end, n_sequences);
+}
+
+std::int64_t first_token_of(const text::TokenCorpus& corpus, std::int64_t sequence_idx) {
+  return sequence_idx < all_sequences(corpus).end ? sequence_at(corpus, sequence_idx).first_token
+                                                  : static_cast<std::int64_t>(corpus.token_ids.size());
+}
+
+Wave next_wave(const text::TokenCorpus& corpus, SequenceRange left, std::int64_t max_tokens) {
+  MOESCOPE_ASSERT(left.begin >= 0 && left.begin < left.end && left.end <= all_sequences(corpus).end);
+  Wave wave{left.begin, left.begin, 0};
+  while (wave.end_sequence < left.end) {
     const std::int64_t n_tokens = sequence_at(corpus, wave.end_sequence).n_tokens;
     if (wave.n_tokens > 0 && wave.n_tokens + n_tokens > max_tokens) break;
     wave.n_tokens += n_tokens;

@@ -43,14 +43,25 @@ struct Batch {
   std::vector<EqualLengths> lengths;
 };
 
+// Sequences [begin, end) of a corpus.
+struct SequenceRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+SequenceRange all_sequences(const text::TokenCorpus& corpus);
+// Throws kInput unless 0 <= begin < end <= the number of sequences.
+void check_range(const text::TokenCorpus& corpus, SequenceRange range);
+// Places in TokenCorpus::token_ids of the first token of a sequence; of the corpus' end for the number of sequences.
+std::int64_t first_token_of(const text::TokenCorpus& corpus, std::int64_t sequence_idx);
+
 struct Wave {
   std::int64_t first_sequence = 0;
   std::int64_t end_sequence = 0;
   std::int64_t n_tokens = 0;
 };
 
-// The wave that starts at a sequence: as many as fit max_tokens, at least one.
-Wave next_wave(const text::TokenCorpus& corpus, std::int64_t first_sequence, std::int64_t max_tokens);
+// The wave at the start of `left`, which is not empty: as many sequences of it as fit max_tokens, at least one.
+Wave next_wave(const text::TokenCorpus& corpus, SequenceRange left, std::int64_t max_tokens);
 
 // The batches of a wave, each of at most max_tokens rows (or one sequence).
 std::vector<Batch> cut_batches(const text::TokenCorpus& corpus, const Wave& wave, std::int64_t max_tokens);

@@ -136,9 +136,14 @@ class Runner {
 
 Engine::Engine(const model::Checkpoint& checkpoint, const text::TokenCorpus& corpus, const EngineOptions& options,
                const std::vector<Tap*>& taps)
-    : checkpoint_(checkpoint), corpus_(corpus), options_(options), taps_(taps) {
+    : checkpoint_(checkpoint),
+      corpus_(corpus),
+      options_(options),
+      taps_(taps),
+      range_(options.range.value_or(all_sequences(corpus))) {
   const model::ModelConfig& config = checkpoint.config();
   check_corpus(config, corpus);
+  check_range(corpus, range_);
   const TapSet set(taps, config);
   budget_bytes_ = options.memory_bytes > 0 ? options.memory_bytes : default_budget(options.device);
   const auto element_bytes = static_cast<std::uint64_t>(at::elementSize(options.dtype));
@@ -151,7 +156,7 @@ Engine::Engine(const model::Checkpoint& checkpoint, const text::TokenCorpus& cor
   if (!config.tie_embeddings) input.embedding_bytes *= 2;
   input.element_bytes = static_cast<std::int64_t>(element_bytes);
   input.context = corpus.context;
-  input.n_tokens = static_cast<std::int64_t>(corpus.token_ids.size());
+  input.n_tokens = first_token_of(corpus, range_.end) - first_token_of(corpus, range_.begin);
   input.taps = set.memory();
   input.taps_on_device = options.device.is_cpu();
   input.losses = set.wants_final();
@@ -162,20 +167,21 @@ Engine::Engine(const model::Checkpoint& checkpoint, const text::TokenCorpus& cor
 
 RunResult Engine::run(std::int64_t first_sequence, const Hooks& hooks, const Console& console) {
   const c10::InferenceMode inference(true);
-  const auto n_sequences = static_cast<std::int64_t>(corpus_.sequences.size());
+  MOESCOPE_ASSERT(first_sequence >= range_.begin && first_sequence <= range_.end);
   RunResult result;
-  if (first_sequence >= n_sequences) return result;
+  if (first_sequence == range_.end) return result;
   TapSet taps(taps_, checkpoint_.config());
-  const auto n_tokens = static_cast<std::int64_t>(corpus_.token_ids.size());
+  const std::int64_t first_token = first_token_of(corpus_, range_.begin);
+  const std::int64_t n_tokens = first_token_of(corpus_, range_.end) - first_token;
   Progress progress(console, "run", "tokens", n_tokens);
   Runner runner(checkpoint_, corpus_, options_, plan_, taps, hooks, progress);
-  const std::int64_t n_before = corpus_.sequences[static_cast<std::size_t>(first_sequence)].first_token;
+  const std::int64_t n_before = first_token_of(corpus_, first_sequence) - first_token;
   runner.set_done(n_before);
   progress.update(n_before);
-  for (std::int64_t next = first_sequence; next < n_sequences;) {
-    const Wave wave = next_wave(corpus_, next, plan_.wave_tokens);
+  for (std::int64_t next = first_sequence; next < range_.end;) {
+    const Wave wave = next_wave(corpus_, {next, range_.end}, plan_.wave_tokens);
     next = wave.end_sequence;
-    runner.run_wave(wave, next == n_sequences);
+    runner.run_wave(wave, next == range_.end);
     synchronize(options_.device);
     ++result.n_waves;
     result.n_tokens += wave.n_tokens;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "moescope/base/progress.h"
@@ -21,10 +22,11 @@ namespace moescope::engine {
 
 struct EngineOptions {
   at::Device device = at::Device(at::kCPU);
-  at::ScalarType dtype = at::kFloat;  // kFloat or kBFloat16
-  std::uint64_t memory_bytes = 0;     // budget for all that is resident; 0: half of what is free
-  std::int64_t max_wave_tokens = 0;   // 0: from the budget
-  std::int64_t max_batch_tokens = 0;  // 0: from the budget
+  at::ScalarType dtype = at::kFloat;   // kFloat or kBFloat16
+  std::uint64_t memory_bytes = 0;      // budget for all that is resident; 0: half of what is free
+  std::int64_t max_wave_tokens = 0;    // 0: from the budget
+  std::int64_t max_batch_tokens = 0;   // 0: from the budget
+  std::optional<SequenceRange> range;  // what to run of the corpus: a shard; without: all of it
 };
 
 struct RunResult {
@@ -36,8 +38,8 @@ struct RunResult {
 // Views checkpoint, corpus and taps; they must outlive it. Not thread-safe.
 class Engine {
  public:
-  // Makes the plan. Throws kInput if a token id lies beyond the model's vocabulary, a sequence is longer than its
-  // context, a tap asks for a layer that does not exist, or the budget is too small.
+  // Makes the plan. Throws kInput if the range is not one of the corpus, a token id lies beyond the model's vocabulary,
+  // a sequence is longer than its context, a tap asks for a layer that does not exist, or the budget is too small.
   Engine(const model::Checkpoint& checkpoint, const text::TokenCorpus& corpus, const EngineOptions& options,
          const std::vector<Tap*>& taps);
 
@@ -50,8 +52,8 @@ class Engine {
     // Called between two batches; may throw to abandon the wave.
     std::function<void()> between_batches = [] {};
   };
-  // Runs the sequences from first_sequence to the end. Throws what hooks throw, and kInput at the end if a tap never
-  // got what it asked for.
+  // Runs the sequences from first_sequence, in the range or at its end, to the range's end. Throws what hooks throw,
+  // and kInput at the end if a tap never got what it asked for.
   RunResult run(std::int64_t first_sequence, const Hooks& hooks, const Console& console = {});
 
  private:
@@ -59,6 +61,7 @@ class Engine {
   const text::TokenCorpus& corpus_;
   EngineOptions options_;
   std::vector<Tap*> taps_;
+  SequenceRange range_;
   std::uint64_t budget_bytes_ = 0;
   MemoryPlan plan_;
 };

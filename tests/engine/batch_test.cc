@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "moescope/base/error.h"
 #include "tests/engine/tiny_run.h"
 
 namespace moescope::engine {
@@ -16,8 +17,9 @@ TEST_P(Batches, HoldEveryTokenOfAWaveOnceWithItsPlace) {
   const std::int64_t max_tokens = GetParam();
   std::set<std::int64_t> tokens, windows;
   std::int64_t next = 0, n_waves = 0;
-  for (; next < static_cast<std::int64_t>(corpus.sequences.size()); ++n_waves) {
-    const Wave wave = next_wave(corpus, next, 300);
+  const SequenceRange all = all_sequences(corpus);
+  for (; next < all.end; ++n_waves) {
+    const Wave wave = next_wave(corpus, {next, all.end}, 300);
     ASSERT_GT(wave.end_sequence, next);
     EXPECT_LE(wave.n_tokens, 300);
     next = wave.end_sequence;
@@ -57,6 +59,21 @@ TEST_P(Batches, HoldEveryTokenOfAWaveOnceWithItsPlace) {
   EXPECT_GT(n_waves, 1);
   EXPECT_EQ(tokens.size(), corpus.token_ids.size());
   EXPECT_EQ(static_cast<std::int64_t>(windows.size()), corpus.n_windows);
+}
+
+TEST(SequenceRange, EndsAWaveAndIsCheckedAgainstTheCorpus) {
+  const text::TokenCorpus corpus = test::random_corpus(20, 150, 67, 32, 8);
+  const SequenceRange all = all_sequences(corpus);
+  EXPECT_EQ(all.end, static_cast<std::int64_t>(corpus.sequences.size()));
+  const Wave wave = next_wave(corpus, {3, 5}, 1'000'000);
+  EXPECT_EQ(wave.first_sequence, 3);
+  EXPECT_EQ(wave.end_sequence, 5);
+  EXPECT_EQ(wave.n_tokens, first_token_of(corpus, 5) - first_token_of(corpus, 3));
+  EXPECT_EQ(first_token_of(corpus, all.end), static_cast<std::int64_t>(corpus.token_ids.size()));
+  EXPECT_NO_THROW(check_range(corpus, all));
+  for (const SequenceRange wrong : {SequenceRange{-1, 2}, {2, 2}, {3, 2}, {0, all.end + 1}}) {
+    EXPECT_THROW(check_range(corpus, wrong), Error) << wrong.begin << " to " << wrong.end;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Batches, testing::Values(1, 32, 100, 1000));

@@ -157,6 +157,23 @@ TEST(Engine, GoesOnAtTheSequenceItIsGiven) {
   EXPECT_TRUE(at::equal(parts.losses, whole.losses));
 }
 
+TEST(Engine, RunsOnlyTheRangeItIsGiven) {
+  const model::Checkpoint checkpoint = open_fixture();
+  const text::TokenCorpus corpus = random_corpus(6, 100, checkpoint.config().d_vocab, 32, 16);
+  const auto n_tokens = static_cast<std::int64_t>(corpus.token_ids.size());
+  CopyTap whole(checkpoint.config(), n_tokens), part(checkpoint.config(), n_tokens);
+  EngineOptions options;
+  options.memory_bytes = 4ull << 30;
+  Engine(checkpoint, corpus, options, {&whole}).run(0, {});
+  options.range = SequenceRange{4, 9};
+  const RunResult result = Engine(checkpoint, corpus, options, {&part}).run(4, {});
+  const std::int64_t first = first_token_of(corpus, 4), end = first_token_of(corpus, 9);
+  EXPECT_EQ(result.n_tokens, end - first);
+  EXPECT_TRUE(at::equal(part.expert_ids[1].slice(0, first, end), whole.expert_ids[1].slice(0, first, end)));
+  EXPECT_TRUE((part.expert_ids[1].slice(0, 0, first) == -1).all().item<bool>());
+  EXPECT_TRUE((part.expert_ids[1].slice(0, end) == -1).all().item<bool>());
+}
+
 TEST(Engine, GivesATapOnlyTheLayersItAsksFor) {
   const model::Checkpoint checkpoint = open_fixture();
   const text::TokenCorpus corpus = random_corpus(3, 60, checkpoint.config().d_vocab, 32, 16);
@@ -195,6 +212,10 @@ TEST(Engine, RefusesWhatCannotRun) {
   tap.wanted.layers = {99};
   EXPECT_EQ(message_of(make), "tap 'copy' asks for layer 99 of a model with 3 layers");
   tap.wanted.layers.clear();
+
+  options.range = SequenceRange{2, 1000};
+  EXPECT_NE(message_of(make).find("sequences 2 to 1000: not a part of a corpus of"), std::string::npos);
+  options.range.reset();
 
   options.memory_bytes = 1'000'000;
   EXPECT_NE(message_of(make).find("are needed for one sequence (raise --memory"), std::string::npos)
