@@ -22,11 +22,11 @@ namespace moescope::engine {
 
 struct EngineOptions {
   at::Device device = at::Device(at::kCPU);
-  at::ScalarType dtype = at::kFloat;   // kFloat or kBFloat16
-  std::uint64_t memory_bytes = 0;      // budget for all that is resident; 0: half of what is free
-  std::int64_t max_wave_tokens = 0;    // 0: from the budget
-  std::int64_t max_batch_tokens = 0;   // 0: from the budget
-  std::optional<SequenceRange> range;  // what to run of the corpus: a shard; without: all of it
+  at::ScalarType dtype = at::kFloat;        // kFloat or kBFloat16
+  std::uint64_t memory_bytes = 0;           // budget for all that is resident; 0: half of what is free
+  std::int64_t max_wave_tokens = 0;         // 0: from the budget
+  std::int64_t max_batch_tokens = 0;        // 0: from the budget
+  std::optional<SequenceRange> range = {};  // what to run of the corpus: a shard; without: all of it
 };
 
 struct RunResult {
