@@ -81,7 +81,7 @@ class LossTap : public engine::Tap {
  public:
   explicit LossTap(std::int64_t n_tokens) : losses(at::zeros({n_tokens})) {}
   std::string name() const override { return "losses"; }
-  engine::TapNeeds needs() const override { return {false, false, false, true, {}}; }
+  engine::TapNeeds needs() const override { return {.final = true}; }
   void on_final(const engine::Batch& batch, const at::Tensor& values) override {
     losses.index_copy_(0, at::tensor(batch.token_idx, at::kLong), values);
   }

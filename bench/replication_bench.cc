@@ -35,7 +35,7 @@ class ChoiceTap : public engine::Tap {
       : ids(at::zeros({config.n_layers, n_tokens, config.router.n_experts_per_token}, at::kLong)),
         gap(at::zeros({config.n_layers, n_tokens})) {}
   std::string name() const override { return "choices"; }
-  engine::TapNeeds needs() const override { return {false, true, false, false, {}}; }
+  engine::TapNeeds needs() const override { return {.routing = true}; }
   void on_routing(const engine::LayerView& view, const model::Routing& routing) override {
     const at::Tensor rows = at::tensor(view.batch.token_idx, at::kLong);
     const std::int64_t k = ids.size(2);

@@ -2,7 +2,7 @@
 // exactly that, layer by layer and batch by batch, and the run fails at its end if it never got something.
 //
 // Order of calls for one wave: for each layer, for each batch: on_residual, on_routing, on_expert (experts with tokens,
-// ascending), on_layer_end; behind the last layer, for each batch: on_final. Calls come from one thread.
+// ascending), on_shared, on_layer_end; behind the last layer, for each batch: on_final. Calls come from one thread.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -19,11 +19,12 @@
 namespace moescope::engine {
 
 struct TapNeeds {
-  bool residual = false;             // entering the layer
-  bool routing = false;              // router logits, probabilities, expert ids, weights
-  bool experts = false;              // neurons and outputs of every expert
-  bool final = false;                // next-token losses
-  std::vector<std::int64_t> layers;  // empty: all layers
+  bool residual = false;                  // entering the layer
+  bool routing = false;                   // router logits, probabilities, expert ids, weights
+  bool experts = false;                   // neurons and outputs of every expert that a router chooses
+  bool shared = false;                    // and of the shared expert, in layers that have one
+  bool final = false;                     // next-token losses
+  std::vector<std::int64_t> layers = {};  // empty: all layers
 };
 
 // What a tap allocates, for the memory plan.
@@ -48,6 +49,8 @@ class Tap {
   virtual void on_residual(const LayerView& /*view*/, const at::Tensor& /*residual [N, D]*/) {}
   virtual void on_routing(const LayerView& /*view*/, const model::Routing& /*routing*/) {}
   virtual void on_expert(const LayerView& /*view*/, const model::ExpertCall& /*call*/) {}
+  // The expert that every token reaches besides its own: all N rows of the batch.
+  virtual void on_shared(const LayerView& /*view*/, const model::SharedCall& /*call*/) {}
   virtual void on_layer_end(const LayerView& /*view*/) {}
   // losses [N] f32 on the CPU: -ln p(next token), for rows with batch.next_token_id >= 0; 0 elsewhere.
   virtual void on_final(const Batch& /*batch*/, const at::Tensor& /*losses*/) {}

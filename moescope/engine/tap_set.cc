@@ -6,9 +6,10 @@ namespace moescope::engine {
 
 TapSet::TapSet(const std::vector<Tap*>& taps, const model::ModelConfig& config) {
   const auto n_layers = static_cast<std::size_t>(config.n_layers);
+  for (std::int64_t l = 0; l < config.n_layers; ++l) has_shared_.push_back(config.has_shared(l));
   for (Tap* tap : taps) {
-    Entry entry{tap, tap->needs(), std::vector<bool>(n_layers, false), {}, {}, {}};
-    entry.had_residual = entry.had_routing = entry.had_experts = entry.wants_layer;
+    Entry entry{tap, tap->needs(), std::vector<bool>(n_layers, false), {}, {}, {}, {}};
+    entry.had_residual = entry.had_routing = entry.had_experts = entry.had_shared = entry.wants_layer;
     if (entry.needs.layers.empty()) entry.wants_layer.assign(n_layers, true);
     for (const std::int64_t layer : entry.needs.layers) {
       if (layer < 0 || layer >= config.n_layers) {
@@ -40,7 +41,7 @@ TapMemory TapSet::memory() const {
 model::LayerObserver* TapSet::observe(const LayerView& view) {
   observer_.view = &view;
   for (const Entry& entry : entries_) {
-    const bool wants = entry.needs.residual || entry.needs.routing || entry.needs.experts;
+    const bool wants = entry.needs.residual || entry.needs.routing || entry.needs.experts || entry.needs.shared;
     if (wants && entry.wants_layer[static_cast<std::size_t>(view.layer_idx)]) return &observer_;
   }
   return nullptr;
@@ -88,17 +89,28 @@ void TapSet::Observer::on_expert(const model::ExpertCall& call) {
   }
 }
 
+void TapSet::Observer::on_shared(const model::SharedCall& call) {
+  const auto layer = static_cast<std::size_t>(view->layer_idx);
+  for (Entry& entry : taps_.entries_) {
+    if (!entry.needs.shared || !entry.wants_layer[layer]) continue;
+    entry.tap->on_shared(*view, call);
+    entry.had_shared[layer] = true;
+  }
+}
+
 void TapSet::check_all_served() const {
   for (const Entry& entry : entries_) {
-    const auto check = [&](bool asked, const std::vector<bool>& had, const char* what) {
-      for (std::size_t layer = 0; asked && layer < had.size(); ++layer) {
-        if (!entry.wants_layer[layer] || had[layer]) continue;
-        throw input_error("tap '{}' asked for {} of layer {} and never got it", entry.tap->name(), what, layer);
-      }
+    const auto check_layer = [&](std::size_t layer, bool asked, const std::vector<bool>& had, const char* what) {
+      if (!asked || had[layer]) return;
+      throw input_error("tap '{}' asked for {} of layer {} and never got it", entry.tap->name(), what, layer);
     };
-    check(entry.needs.residual, entry.had_residual, "the residual");
-    check(entry.needs.routing, entry.had_routing, "the routing");
-    check(entry.needs.experts, entry.had_experts, "the experts' activations");
+    for (std::size_t l = 0; l < entry.wants_layer.size(); ++l) {
+      if (!entry.wants_layer[l]) continue;
+      check_layer(l, entry.needs.residual, entry.had_residual, "the residual");
+      check_layer(l, entry.needs.routing, entry.had_routing, "the routing");
+      check_layer(l, entry.needs.experts, entry.had_experts, "the experts' activations");
+      check_layer(l, entry.needs.shared && has_shared_[l], entry.had_shared, "the shared expert's activations");
+    }
     if (entry.needs.final && !entry.had_final) {
       throw input_error("tap '{}' asked for losses and never got them", entry.tap->name());
     }

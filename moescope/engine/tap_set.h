@@ -30,8 +30,8 @@ class TapSet {
   struct Entry {
     Tap* tap;
     TapNeeds needs;
-    std::vector<bool> wants_layer;                             // [L]
-    std::vector<bool> had_residual, had_routing, had_experts;  // [L]
+    std::vector<bool> wants_layer;                                         // [L]
+    std::vector<bool> had_residual, had_routing, had_experts, had_shared;  // [L]
     bool had_final = false;
   };
   class Observer : public model::LayerObserver {
@@ -40,12 +40,14 @@ class TapSet {
     void on_residual(const at::Tensor& residual) override;
     void on_routing(const model::Routing& routing) override;
     void on_expert(const model::ExpertCall& call) override;
+    void on_shared(const model::SharedCall& call) override;
     const LayerView* view = nullptr;
 
    private:
     TapSet& taps_;
   };
 
+  std::vector<bool> has_shared_;  // [L]
   std::vector<Entry> entries_;
   Observer observer_{*this};
 };

@@ -144,6 +144,7 @@ struct ModelConfig {
 
   bool is_dense(std::int64_t layer_idx) const;
   bool all_dense() const;
+  bool has_shared(std::int64_t layer_idx) const { return d_shared > 0 && !is_dense(layer_idx); }
   // What a layer has: 1, 1 and the dense width in a dense layer.
   std::int64_t n_experts(std::int64_t layer_idx) const { return is_dense(layer_idx) ? 1 : router.n_experts; }
   std::int64_t n_experts_per_token(std::int64_t layer_idx) const {

@@ -50,7 +50,7 @@ class CopyTap : public Tap {
   void on_layer_end(const LayerView& view) override { ++n_layer_ends[view.layer_idx]; }
   void on_final(const Batch& batch, const at::Tensor& values) override { losses.index_copy_(0, places(batch), values); }
 
-  TapNeeds wanted{true, true, true, true, {}};
+  TapNeeds wanted{.residual = true, .routing = true, .experts = true, .final = true};
   at::Tensor residual, expert_ids, weights, outputs, neurons, losses;
   std::map<std::int64_t, int> n_layer_ends;
 
@@ -178,7 +178,7 @@ TEST(Engine, GivesATapOnlyTheLayersItAsksFor) {
   const model::Checkpoint checkpoint = open_fixture();
   const text::TokenCorpus corpus = random_corpus(3, 60, checkpoint.config().d_vocab, 32, 16);
   CopyTap tap(checkpoint.config(), static_cast<std::int64_t>(corpus.token_ids.size()));
-  tap.wanted = {false, true, false, false, {1}};
+  tap.wanted = {.routing = true, .layers = {1}};
   EngineOptions options;
   options.memory_bytes = 4ull << 30;
   Engine(checkpoint, corpus, options, {&tap}).run(0, {});
@@ -234,11 +234,11 @@ TEST(Engine, RefusesWhatCannotRun) {
 TEST(TapSet, NamesATapThatNeverGotWhatItAskedFor) {
   const model::Checkpoint checkpoint = open_fixture();
   CopyTap tap(checkpoint.config(), 1);
-  tap.wanted = {false, true, false, false, {2}};
+  tap.wanted = {.routing = true, .layers = {2}};
   const TapSet set({&tap}, checkpoint.config());
   EXPECT_EQ(message_of([&] { set.check_all_served(); }),
             "tap 'copy' asked for the routing of layer 2 and never got it");
-  tap.wanted = {false, false, false, true, {}};
+  tap.wanted = {.final = true};
   const TapSet other({&tap}, checkpoint.config());
   EXPECT_EQ(message_of([&] { other.check_all_served(); }), "tap 'copy' asked for losses and never got them");
 }
