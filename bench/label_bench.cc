@@ -14,14 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "moescope/analysis/label/search.h"
 #include "moescope/base/parallel.h"
 #include "moescope/base/random.h"
+#include "moescope/label/rules/search.h"
 
 namespace {
 
 using moescope::Random;
-using namespace moescope::analysis;
+using namespace moescope::label;
 
 double thread_seconds() {
   timespec now{};

@@ -7,11 +7,11 @@
 #include <optional>
 #include <string>
 
-#include "moescope/analysis/label/labeler.h"
 #include "moescope/cli/command.h"
 #include "moescope/cli/record_flags.h"
 #include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/run_directory.h"
+#include "moescope/label/labeler.h"
 #include "moescope/record/record.h"
 #include "moescope/report/report.h"
 
@@ -20,7 +20,7 @@ namespace moescope::cli {
 namespace {
 
 struct AnalyzeFlags : RecordFlags {
-  analysis::LabelOptions label;
+  label::LabelOptions label;
   bool no_concepts = false;
   bool json = false;
 };
@@ -36,11 +36,11 @@ std::string mean_text(const std::optional<stats::Estimate>& mean) {
 }
 
 // One line a layer: how many experts have a label, how good, how many beat both controls.
-void print_table(const analysis::Labels& labels, const analysis::RunData& run, const analysis::LabelOptions& options) {
+void print_table(const label::Labels& labels, const label::RunData& run, const label::LabelOptions& options) {
   fmt::print("{:>5}  {:>10}  {:>8}  {:>8}  {:>13}  {}\n", "layer", "labelled", "mean F1", "tokens", "random expert",
              "beat both controls");
   for (int layer_idx = -1; layer_idx < run.n_layers; ++layer_idx) {
-    const analysis::LabelSummary layer = analysis::summarise(labels, layer_idx, options);
+    const label::LabelSummary layer = label::summarise(labels, layer_idx, options);
     fmt::print("{:>5}  {:>10}  {:>8}  {:>8}  {:>13}  {}\n", layer_idx < 0 ? "all" : std::to_string(layer_idx),
                fmt::format("{}/{}", layer.n_labelled, layer.n_experts), mean_text(layer.f1_rule),
                mean_text(layer.f1_pieces), mean_text(layer.f1_random), share_text(layer.beats_both));
@@ -50,15 +50,14 @@ void print_table(const analysis::Labels& labels, const analysis::RunData& run, c
 void run_analyze(CLI::App& command, AnalyzeFlags& flags, const Session& session) {
   const record::RecordOptions options = finish(command, flags);
   const record::RecordSummary recorded = record::record(options, session.console);
-  const analysis::RunData run = analysis::read_run_data(options.out);
+  const label::RunData run = label::read_run_data(options.out);
   flags.label.seed = options.seed;
   flags.label.split.seed = options.seed;
   flags.label.n_threads = options.n_threads;
   std::optional<text::ConceptLibrary> concepts;
   if (!flags.no_concepts) concepts = text::ConceptLibrary::built_in();
-  const analysis::Labels labels =
-      analysis::label_experts(run, flags.label, concepts ? &*concepts : nullptr, session.console);
-  analysis::write_labels(options.out, labels, run, flags.label);
+  const label::Labels labels = label::label_experts(run, flags.label, concepts ? &*concepts : nullptr, session.console);
+  label::write_labels(options.out, labels, run, flags.label);
   report::ReportOptions report_options;
   report_options.run_dir = options.out;
   const report::ReportResult report = report::write_report(report_options, session.console);

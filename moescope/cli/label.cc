@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "moescope/analysis/label/labeler.h"
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
 #include "moescope/io/run_directory.h"
+#include "moescope/label/labeler.h"
 
 namespace moescope::cli {
 
@@ -20,7 +20,7 @@ struct LabelFlags {
   bool no_concepts = false;
   bool print_concepts = false;
   bool json = false;
-  analysis::LabelOptions options;
+  label::LabelOptions options;
 };
 
 std::string share(const std::optional<stats::Estimate>& estimate) {
@@ -34,9 +34,8 @@ std::string mean(const std::optional<stats::Estimate>& estimate) {
   return fmt::format("{:.3f} [{:.3f}, {:.3f}]", estimate->value, estimate->interval.low, estimate->interval.high);
 }
 
-void print_summary(const analysis::Labels& labels, const analysis::RunData& run,
-                   const analysis::LabelOptions& options) {
-  const analysis::LabelSummary all = analysis::summarise(labels, -1, options);
+void print_summary(const label::Labels& labels, const label::RunData& run, const label::LabelOptions& options) {
+  const label::LabelSummary all = label::summarise(labels, -1, options);
   fmt::print("{} of {} experts have a rule ({} none found, {} too few tokens, {} never reached)\n", all.n_labelled,
              all.n_experts, all.n_no_rule, all.n_too_few, all.n_never);
   fmt::print("beat both controls: {}\n", share(all.beats_both));
@@ -45,7 +44,7 @@ void print_summary(const analysis::Labels& labels, const analysis::RunData& run,
   fmt::print("mean F1 on test {}s: rule {}, most frequent tokens {}, random expert {}, always yes {}\n",
              labels.split.unit, mean(all.f1_rule), mean(all.f1_pieces), mean(all.f1_random), mean(all.f1_always));
   for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
-    const analysis::LabelSummary layer = analysis::summarise(labels, layer_idx, options);
+    const label::LabelSummary layer = label::summarise(labels, layer_idx, options);
     fmt::print("layer {:>2}: beat both {}, mean F1 {}\n", layer_idx, share(layer.beats_both), mean(layer.f1_rule));
   }
 }
@@ -64,10 +63,10 @@ void run_label(const LabelFlags& flags, const Session& session) {
   } else if (!flags.no_concepts) {
     concepts = text::ConceptLibrary::built_in();
   }
-  const analysis::RunData run = analysis::read_run_data(flags.run_directory);
-  const analysis::Labels labels =
-      analysis::label_experts(run, flags.options, concepts ? &*concepts : nullptr, session.console);
-  analysis::write_labels(flags.run_directory, labels, run, flags.options);
+  const label::RunData run = label::read_run_data(flags.run_directory);
+  const label::Labels labels =
+      label::label_experts(run, flags.options, concepts ? &*concepts : nullptr, session.console);
+  label::write_labels(flags.run_directory, labels, run, flags.options);
   if (flags.json) {
     const std::string summary = io::read_file(std::filesystem::path(flags.run_directory) / "label_summary.json");
     std::fwrite(summary.data(), 1, summary.size(), stdout);
@@ -80,7 +79,7 @@ void run_label(const LabelFlags& flags, const Session& session) {
 
 void add_label(CLI::App& command, const Session& session) {
   auto flags = std::make_shared<LabelFlags>();
-  analysis::LabelOptions& options = flags->options;
+  label::LabelOptions& options = flags->options;
   command.add_option("run", flags->run_directory, "Run directory that `record` wrote");
   command.add_option("--seed", options.seed, "Seed of the split, the resamples and the random other expert")
       ->capture_default_str();

@@ -2,9 +2,9 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include "moescope/analysis/label/labeler.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/table.h"
+#include "moescope/label/labeler.h"
 #include "moescope/model/weights.h"
 #include "moescope/record/record.h"
 #include "tests/record/tiny_model.h"
@@ -68,11 +68,11 @@ TEST_P(DenseLayers, AreRecordedAsOneExpertAndNotLabelled) {
   }
   EXPECT_EQ(row, experts.n_rows());
 
-  const Labels labels = label_experts(read_run_data(options.out), {}, nullptr, {});
+  const label::Labels labels = label::label_experts(label::read_run_data(options.out), {}, nullptr, {});
   std::int64_t n_sparse = 0;
   for (std::int64_t l = 0; l < config.n_layers; ++l) n_sparse += config.is_dense(l) ? 0 : config.n_experts(l);
   EXPECT_EQ(static_cast<std::int64_t>(labels.experts.size()), n_sparse);
-  for (const ExpertLabel& label : labels.experts) EXPECT_FALSE(config.is_dense(label.layer));
+  for (const label::ExpertLabel& expert : labels.experts) EXPECT_FALSE(config.is_dense(expert.layer));
 }
 
 INSTANTIATE_TEST_SUITE_P(family, DenseLayers, testing::Values("deepseek_v3", "qwen2_moe_step", "gpt2", "olmo2"),

@@ -28,7 +28,7 @@ std::string without(const std::string& text, char unwanted) {
   return kept;
 }
 
-// "analysis/label/rule.h" -> {"analysis", "label"}; the second part is empty for files directly in the room.
+// "analysis/probe/fit.h" -> {"analysis", "probe"}; the second part is empty for files directly in the room.
 struct Place {
   std::string room;
   std::string part;

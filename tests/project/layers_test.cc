@@ -86,9 +86,9 @@ TEST(LayerCheck, FindsLibTorchInARoomWithoutIt) {
 }
 
 TEST(LayerCheck, FindsSiblingsThatIncludeEachOther) {
-  EXPECT_THAT(violations_of("moescope/analysis/label/rule.cc", "#include \"moescope/analysis/probe/probe.h\"\n"),
-              ElementsAre(HasSubstr("analysis/label may not include its sibling")));
-  EXPECT_THAT(violations_of("moescope/analysis/label/rule.cc", "#include \"moescope/analysis/label/rule.h\"\n"),
+  EXPECT_THAT(violations_of("moescope/analysis/superpose/sets.cc", "#include \"moescope/analysis/probe/probe.h\"\n"),
+              ElementsAre(HasSubstr("analysis/superpose may not include its sibling")));
+  EXPECT_THAT(violations_of("moescope/analysis/probe/fit.cc", "#include \"moescope/analysis/probe/fit.h\"\n"),
               IsEmpty());
 }
 

@@ -1,0 +1,31 @@
+// What a rule of an expert shall predict: the tokens that the expert takes most strongly.
+//
+// y = 1 where the expert is chosen with a score (router weight times output norm) among the strongest that together
+// carry half of its total score. The threshold is found on the explain rows and then holds everywhere. Tokens that
+// reach the expert with a smaller score are left out: neither positive nor negative. With `any_routing` every chosen
+// token is positive and none is left out.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "moescope/label/run_data.h"
+#include "moescope/label/scoring/split.h"
+
+namespace moescope::label {
+
+inline constexpr double kScoreShare = 0.5;
+
+struct Target {
+  std::vector<std::uint32_t> positive;  // rows, rising
+  std::vector<std::uint32_t> left_out;  // rows, rising
+  float threshold = 0;                  // smallest positive score
+};
+
+// Targets of all experts of a layer.
+std::vector<Target> make_targets(const RunData& run, const LayerRouting& routing, const Split& split, bool any_routing);
+
+// Smallest score of the strongest ones that together carry at least kScoreShare of the sum; infinite for none.
+float half_score_threshold(std::vector<float> scores);
+
+}  // namespace moescope::label
