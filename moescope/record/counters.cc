@@ -5,6 +5,15 @@
 #include "moescope/record/row_kernels.h"
 
 namespace moescope::record {
+namespace {
+
+template <typename T>
+void add_all(std::vector<T>& sums, const std::vector<T>& more) {
+  MOESCOPE_ASSERT(sums.size() == more.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += more[i];
+}
+
+}  // namespace
 
 ExpertCounters::ExpertCounters(const RecordShape& shape, std::vector<std::int32_t> domain_of_document,
                                std::int64_t n_domains)
@@ -37,6 +46,16 @@ void ExpertCounters::on_expert(const ExpertBatch& expert) {
   const NeuronActivity activity = neuron_activity(expert.call.neurons);
   n_active[idx] += activity.n_nonzero;
   n_active_01[idx] += activity.n_above_01;
+}
+
+void ExpertCounters::merge(const ExpertCounters& other) {
+  add_all(n_tokens, other.n_tokens);
+  add_all(sum_weight, other.sum_weight);
+  add_all(sum_norm, other.sum_norm);
+  add_all(sum_score, other.sum_score);
+  add_all(n_active, other.n_active);
+  add_all(n_active_01, other.n_active_01);
+  add_all(n_by_domain, other.n_by_domain);
 }
 
 void ExpertCounters::add_state(StateArrays& arrays) const {
@@ -94,6 +113,13 @@ void RouterStatistics::on_routing(std::int64_t layer_idx, const model::Routing& 
   }
 }
 
+void RouterStatistics::merge(const RouterStatistics& other) {
+  add_all(n_tokens, other.n_tokens);
+  add_all(sum_entropy_bits, other.sum_entropy_bits);
+  add_all(sum_margin, other.sum_margin);
+  add_all(coactivation, other.coactivation);
+}
+
 void RouterStatistics::add_state(StateArrays& arrays) const {
   const auto add = [&](const char* name, const auto& values) {
     arrays.push_back(io::tensor_to_write(name, {static_cast<std::int64_t>(values.size())}, values));
@@ -118,6 +144,11 @@ void LossSum::add(const engine::Batch& batch, const at::Tensor& losses) {
     ++n;
     sum_nats += static_cast<double>(values[i]);
   }
+}
+
+void LossSum::merge(const LossSum& other) {
+  n += other.n;
+  sum_nats += other.sum_nats;
 }
 
 }  // namespace moescope::record

@@ -1,5 +1,7 @@
 // Sums by expert and layer: how many tokens, from which domains, chosen with whom, with what weight, and how the
-// expert's neurons and outputs look. Integers and float64, so that waves and batches only change float rounding.
+// expert's neurons and outputs look. Integers and float64, so that waves and batches only change float rounding, and
+// sums of parts of a corpus add up to those of the whole: integers exactly, and reals, all of whose terms are >= 0,
+// within a relative n 2^-53 of the exact sum of n terms in whatever order.
 //
 // Source: specs/specialization.md section 3; OLMoE (arXiv 2409.02060) section 5 for domains.
 #pragma once
@@ -19,6 +21,8 @@ class ExpertCounters {
   ExpertCounters(const RecordShape& shape, std::vector<std::int32_t> domain_of_document, std::int64_t n_domains);
 
   void on_expert(const ExpertBatch& expert);
+  // Adds what another part of the same corpus gave: counts exactly, sums rounded once.
+  void merge(const ExpertCounters& other);
   void add_state(StateArrays& arrays) const;
   void load_state(const io::SafetensorsFile& state);
   std::uint64_t bytes() const;
@@ -41,6 +45,7 @@ class RouterStatistics {
   explicit RouterStatistics(const RecordShape& shape);
 
   void on_routing(std::int64_t layer_idx, const model::Routing& routing);
+  void merge(const RouterStatistics& other);
   void add_state(StateArrays& arrays) const;
   void load_state(const io::SafetensorsFile& state);
   std::uint64_t bytes() const { return coactivation.size() * sizeof(std::int64_t); }
@@ -59,6 +64,7 @@ struct LossSum {
   std::int64_t n = 0;
   double sum_nats = 0;
   void add(const engine::Batch& batch, const at::Tensor& losses);
+  void merge(const LossSum& other);
 };
 
 }  // namespace moescope::record

@@ -78,23 +78,32 @@ void EvidenceCollector::on_expert(const ExpertBatch& expert) {
 
 void EvidenceCollector::offer(Store& store, std::size_t expert, const ExpertBatch& batch, const Candidate& candidate,
                               std::size_t begin, std::size_t end) {
-  if (store.capacity == 0) return;
-  const auto heap = store.candidates.begin() + static_cast<std::ptrdiff_t>(expert) * store.capacity;
-  const auto order = [&](const Candidate& a, const Candidate& b) { return stays(store.kind, a, b); };
+  Candidate* place = make_room(store, expert, candidate);
+  if (place == nullptr) return;
+  fill(store, expert, batch, *place, begin, end);
+  settle(store, expert);
+}
+
+Candidate* EvidenceCollector::make_room(Store& store, std::size_t expert, const Candidate& candidate) {
+  if (store.capacity == 0) return nullptr;
+  Candidate* heap = store.candidates.data() + expert * static_cast<std::size_t>(store.capacity);
   std::int32_t& size = store.size[expert];
   std::int32_t slot = size;
   if (size == store.capacity) {
-    if (!stays(store.kind, candidate, *heap)) return;
-    std::pop_heap(heap, heap + size, order);
-    slot = (heap + size - 1)->slot;
+    if (!stays(store.kind, candidate, *heap)) return nullptr;
+    std::pop_heap(heap, heap + size, [&](const Candidate& a, const Candidate& b) { return stays(store.kind, a, b); });
     --size;
+    slot = heap[size].slot;
   }
-  Candidate& place = *(heap + size);
-  place = candidate;
-  place.slot = slot;
-  fill(store, expert, batch, place, begin, end);
-  ++size;
-  std::push_heap(heap, heap + size, order);
+  heap[size] = candidate;
+  heap[size].slot = slot;
+  return heap + size;
+}
+
+void EvidenceCollector::settle(Store& store, std::size_t expert) {
+  Candidate* heap = store.candidates.data() + expert * static_cast<std::size_t>(store.capacity);
+  std::push_heap(heap, heap + ++store.size[expert],
+                 [&](const Candidate& a, const Candidate& b) { return stays(store.kind, a, b); });
 }
 
 // Writes scores and notes which output rows to copy; [begin, end) are the rows of the batch in this window.
@@ -198,42 +207,6 @@ std::vector<KeptWindow> EvidenceCollector::kept() const {
     keep_sample(expert, kept);
   }
   return kept;
-}
-
-void EvidenceCollector::add_state(StateArrays& arrays) const {
-  const auto bytes = [](const auto* data, std::size_t n) { return std::as_bytes(std::span(data, n)); };
-  const auto add = [&](const std::string& name, std::span<const std::byte> data) {
-    arrays.push_back({name, io::DType::kU8, {static_cast<std::int64_t>(data.size())}, data});
-  };
-  add("evidence.n_fired", bytes(n_fired_.data(), n_fired_.size()));
-  for (const Store* store : {&strongest_, &sample_}) {
-    const std::string prefix = store->kind == EvidenceKind::kStrongest ? "evidence.strongest." : "evidence.sample.";
-    add(prefix + "size", bytes(store->size.data(), store->size.size()));
-    add(prefix + "candidates", bytes(store->candidates.data(), store->candidates.size()));
-    add(prefix + "scores", bytes(store->scores.data(), store->scores.size()));
-    add(prefix + "outputs", {static_cast<const std::byte*>(store->outputs.const_data_ptr()), store->outputs.nbytes()});
-  }
-}
-
-void EvidenceCollector::load_state(const io::SafetensorsFile& state) {
-  const auto load = [&](const std::string& name, void* to, std::size_t n_bytes) {
-    const std::span<const std::byte> from = state.at(name).bytes;
-    if (from.size() != n_bytes) {
-      throw input_error("{}: '{}' has {} bytes, expected {}", state.path().string(), name, from.size(), n_bytes);
-    }
-    std::memcpy(to, from.data(), n_bytes);
-  };
-  load("evidence.n_fired", n_fired_.data(), n_fired_.size() * sizeof(std::int64_t));
-  for (Store* store : {&strongest_, &sample_}) {
-    const std::string prefix = store->kind == EvidenceKind::kStrongest ? "evidence.strongest." : "evidence.sample.";
-    load(prefix + "size", store->size.data(), store->size.size() * sizeof(std::int32_t));
-    load(prefix + "candidates", store->candidates.data(), store->candidates.size() * sizeof(Candidate));
-    load(prefix + "scores", store->scores.data(), store->scores.size() * sizeof(float));
-    load(prefix + "outputs", store->outputs.mutable_data_ptr(), store->outputs.nbytes());
-    for (const std::int32_t size : store->size) {
-      if (size < 0 || size > store->capacity) throw input_error("{}: broken evidence", state.path().string());
-    }
-  }
 }
 
 }  // namespace moescope::record

@@ -63,6 +63,10 @@ class EvidenceCollector {
   static std::uint64_t bytes(const RecordShape& shape, const EvidenceOptions& options, at::ScalarType dtype);
 
   void on_expert(const ExpertBatch& expert);
+  // Takes over what the saved state of another part of the same corpus, with windows of its own, holds: the result is
+  // that of one collector over both, whatever the order. The state is read as it lies in its mapped file, so that
+  // merging needs the memory of one collector. Throws kInput if it does not fit.
+  void merge(const io::SafetensorsFile& state);
   void add_state(StateArrays& arrays) const;
   void load_state(const io::SafetensorsFile& state);
 
@@ -82,12 +86,23 @@ class EvidenceCollector {
     std::vector<float> scores;          // [L * E, capacity, S]
     at::Tensor outputs;                 // [L * E, capacity, 5, D]
   };
+  // A store as plain bytes, in memory or in a mapped file (where nothing is aligned).
+  struct StoreBytes {
+    std::span<const std::byte> size, candidates, scores, outputs;
+  };
   struct Pick {  // an output row to copy once an expert's windows are decided
     std::byte* to;
     std::int64_t row;
   };
 
   Store make_store(EvidenceKind kind, std::int64_t capacity, at::ScalarType dtype) const;
+  static StoreBytes bytes_of(const Store& store);
+  // Those of a saved state. Throws kInput if they are not as long as this collector's, or broken.
+  StoreBytes read_bytes(const io::SafetensorsFile& state, const Store& store) const;
+  void merge(Store& store, const StoreBytes& other);
+  // The place for a candidate, with a slot for its scores and outputs, behind the heap; null if it is not kept.
+  Candidate* make_room(Store& store, std::size_t expert, const Candidate& candidate);
+  void settle(Store& store, std::size_t expert);  // takes it into the heap
   void offer(Store& store, std::size_t expert, const ExpertBatch& batch, const Candidate& candidate, std::size_t begin,
              std::size_t end);
   void fill(Store& store, std::size_t expert, const ExpertBatch& batch, Candidate& candidate, std::size_t begin,

@@ -6,6 +6,27 @@
 #include <utility>
 
 namespace moescope::record {
+namespace {
+
+// Adds `more` to `known`, both by ascending token id, in one walk along the two: ids that are known first, then the new
+// ones are merged in.
+void add_counts(std::vector<TokenCount>& known, std::span<const TokenCount> more) {
+  const std::size_t n_known = known.size();
+  std::size_t place = 0;
+  for (const TokenCount& entry : more) {
+    while (place < n_known && known[place].token_id < entry.token_id) ++place;
+    if (place < n_known && known[place].token_id == entry.token_id) {
+      known[place].n += entry.n;
+    } else {
+      known.push_back(entry);
+    }
+  }
+  const auto middle = known.begin() + static_cast<std::ptrdiff_t>(n_known);
+  std::inplace_merge(known.begin(), middle, known.end(),
+                     [](const TokenCount& a, const TokenCount& b) { return a.token_id < b.token_id; });
+}
+
+}  // namespace
 
 InputTokenCounts::InputTokenCounts(const RecordShape& shape)
     : shape_(shape), counts_(shape.n_all()), scratch_(static_cast<std::size_t>(shape.d_vocab)) {}
@@ -14,25 +35,17 @@ void InputTokenCounts::on_expert(const ExpertBatch& expert) {
   touched_.clear();
   for (const std::int64_t row : expert.rows) {
     const std::int32_t token_id = expert.batch.token_ids[static_cast<std::size_t>(row)];
-    if (scratch_[static_cast<std::size_t>(token_id)]++ == 0) touched_.push_back(token_id);
+    if (scratch_[static_cast<std::size_t>(token_id)]++ == 0) touched_.push_back({token_id, 0});
   }
-  std::sort(touched_.begin(), touched_.end());
-  // Adds to ids that are known, then merges the new ones in, both in one walk along the two sorted lists.
-  std::vector<TokenCount>& known = counts_[shape_.idx(expert.layer_idx, expert.expert_idx)];
-  const std::size_t n_known = known.size();
-  std::size_t place = 0;
-  for (const std::int32_t token_id : touched_) {
-    const std::int64_t n = std::exchange(scratch_[static_cast<std::size_t>(token_id)], 0);
-    while (place < n_known && known[place].token_id < token_id) ++place;
-    if (place < n_known && known[place].token_id == token_id) {
-      known[place].n += n;
-    } else {
-      known.push_back({token_id, n});
-    }
-  }
-  const auto middle = known.begin() + static_cast<std::ptrdiff_t>(n_known);
-  std::inplace_merge(known.begin(), middle, known.end(),
-                     [](const TokenCount& a, const TokenCount& b) { return a.token_id < b.token_id; });
+  std::sort(touched_.begin(), touched_.end(),
+            [](const TokenCount& a, const TokenCount& b) { return a.token_id < b.token_id; });
+  for (TokenCount& entry : touched_) entry.n = std::exchange(scratch_[static_cast<std::size_t>(entry.token_id)], 0);
+  add_counts(counts_[shape_.idx(expert.layer_idx, expert.expert_idx)], touched_);
+}
+
+void InputTokenCounts::merge(const InputTokenCounts& other) {
+  MOESCOPE_ASSERT(counts_.size() == other.counts_.size());
+  for (std::size_t idx = 0; idx < counts_.size(); ++idx) add_counts(counts_[idx], other.counts_[idx]);
 }
 
 InputTokenCounts::Flat InputTokenCounts::flatten(std::int64_t first_layer, std::int64_t end_layer) const {

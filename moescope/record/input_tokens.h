@@ -21,6 +21,8 @@ class InputTokenCounts {
   explicit InputTokenCounts(const RecordShape& shape);
 
   void on_expert(const ExpertBatch& expert);
+  // Adds what another part of the same corpus gave.
+  void merge(const InputTokenCounts& other);
   // By ascending token id.
   const std::vector<TokenCount>& of(std::int64_t layer, std::int64_t expert) const {
     return counts_[shape_.idx(layer, expert)];
@@ -45,7 +47,7 @@ class InputTokenCounts {
   RecordShape shape_;
   std::vector<std::vector<TokenCount>> counts_;  // [L * E]
   std::vector<std::int32_t> scratch_;            // [V], zero between calls
-  std::vector<std::int32_t> touched_;
+  std::vector<TokenCount> touched_;              // of one call
 };
 
 }  // namespace moescope::record

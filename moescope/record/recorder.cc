@@ -6,6 +6,11 @@
 #include "moescope/record/row_kernels.h"
 
 namespace moescope::record {
+namespace {
+
+constexpr const char* kTraceName = "trace.bin";
+
+}  // namespace
 
 RecordShape record_shape(const model::ModelConfig& config) {
   RecordShape shape{config.n_layers,
@@ -45,7 +50,7 @@ Recorder::Recorder(const model::ModelConfig& config, const text::TokenCorpus& co
       router_(shape_),
       input_tokens_(shape_),
       evidence_(shape_, options.evidence, options.dtype),
-      trace_(state_folder / "trace.bin", shape_, options.n_traced) {}
+      trace_(state_folder / kTraceName, shape_, options.n_traced) {}
 
 engine::TapNeeds Recorder::needs() const {
   engine::TapNeeds needs;
@@ -122,10 +127,29 @@ void Recorder::load(const io::SafetensorsFile& state) {
   router_.load_state(state);
   evidence_.load_state(state);
   input_tokens_.load_state(state);
+  loss_ = read_loss(state);
+}
+
+LossSum Recorder::read_loss(const io::SafetensorsFile& state) {
   std::vector<double> loss(2);
   load_array(state, "loss", loss);
-  loss_.n = static_cast<std::int64_t>(loss[0]);
-  loss_.sum_nats = loss[1];
+  return {static_cast<std::int64_t>(loss[0]), loss[1]};
+}
+
+void Recorder::merge(const io::SafetensorsFile& state, const std::filesystem::path& state_folder, TokenRange tokens) {
+  ExpertCounters counters(shape_, domains_.of_document, counters_.n_domains());
+  RouterStatistics router(shape_);
+  InputTokenCounts input_tokens(shape_);
+  counters.load_state(state);
+  router.load_state(state);
+  input_tokens.load_state(state);
+  const LossSum loss = read_loss(state);
+  evidence_.merge(state);
+  counters_.merge(counters);
+  router_.merge(router);
+  input_tokens_.merge(input_tokens);
+  loss_.merge(loss);
+  trace_.merge(state_folder / kTraceName, tokens);
 }
 
 }  // namespace moescope::record

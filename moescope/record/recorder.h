@@ -62,8 +62,13 @@ class Recorder : public engine::Tap {
   // One file with everything but the trace, and `facts` as its metadata.
   void save(const std::filesystem::path& path, const std::map<std::string, std::string>& facts);
   void load(const io::SafetensorsFile& state);
+  // Adds the saved state of a recorder with the same options that ran `tokens` of the same corpus, none of which this
+  // one ran; the trace of that one is collected in `state_folder`. Throws kInput if it does not fit.
+  void merge(const io::SafetensorsFile& state, const std::filesystem::path& state_folder, TokenRange tokens);
 
  private:
+  static LossSum read_loss(const io::SafetensorsFile& state);
+
   RecorderOptions options_;
   RecordShape shape_;
   std::int64_t n_tokens_;

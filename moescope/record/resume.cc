@@ -35,18 +35,22 @@ void ResumeFolder::create() const {
 }
 
 void ResumeFolder::save(Recorder& recorder, const nlohmann::json& identity, const Standing& standing) const {
-  const nlohmann::json place = {
-      {"next_sequence", standing.next_sequence}, {"n_waves", standing.n_waves}, {"seconds", standing.seconds}};
+  const nlohmann::json place = {{"first_sequence", standing.first_sequence},
+                                {"next_sequence", standing.next_sequence},
+                                {"n_waves", standing.n_waves},
+                                {"seconds", standing.seconds}};
   recorder.save(state_file(), {{"identity", identity.dump()}, {"standing", place.dump()}});
 }
 
-void ResumeFolder::check_identity(const nlohmann::json& identity) const {
-  require_same_run(stored_identity(io::SafetensorsFile::open(state_file())), identity, folder_.parent_path());
+void ResumeFolder::check_identity(const nlohmann::json& identity) const { open_state(identity); }
+
+io::SafetensorsFile ResumeFolder::open_state(const nlohmann::json& identity) const {
+  io::SafetensorsFile state = io::SafetensorsFile::open(state_file());
+  require_same_run(stored_identity(state), identity, folder_.parent_path());
+  return state;
 }
 
-Standing ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) const {
-  const io::SafetensorsFile state = io::SafetensorsFile::open(state_file());
-  require_same_run(stored_identity(state), identity, folder_.parent_path());
+Standing ResumeFolder::standing_of(const io::SafetensorsFile& state) {
   const auto it = state.metadata().find("standing");
   const nlohmann::json place =
       it == state.metadata().end() ? nlohmann::json() : nlohmann::json::parse(it->second, nullptr, false);
@@ -54,9 +58,20 @@ Standing ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) 
       !place.contains("seconds")) {
     throw input_error("{}: does not say where the recording stands", state.path().string());
   }
+  return {place.value("first_sequence", std::int64_t{0}), place.at("next_sequence").get<std::int64_t>(),
+          place.at("n_waves").get<std::int64_t>(), place.at("seconds").get<double>()};
+}
+
+Standing ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) const {
+  const io::SafetensorsFile state = open_state(identity);
+  const Standing standing = standing_of(state);
+  if (standing.first_sequence != 0) {
+    throw input_error("{} holds a shard of this run, which begins at sequence {}", folder_.parent_path().string(),
+                      standing.first_sequence)
+        .hint("merge it with the others, or choose another --out");
+  }
   recorder.load(state);
-  return {place.at("next_sequence").get<std::int64_t>(), place.at("n_waves").get<std::int64_t>(),
-          place.at("seconds").get<double>()};
+  return standing;
 }
 
 void ResumeFolder::remove() const {

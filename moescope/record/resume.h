@@ -9,9 +9,10 @@
 
 namespace moescope::record {
 
-// Where a recording stands.
+// What a saved state covers: sequences [first_sequence, next_sequence) of the run. The first is 0 but for a shard, a
+// part of a run that is recorded by itself (merge.h).
 struct Standing {
-  std::int64_t next_sequence = 0;
+  std::int64_t first_sequence = 0, next_sequence = 0;
   std::int64_t n_waves = 0;
   double seconds = 0;  // of running, over all sittings
 };
@@ -26,9 +27,12 @@ class ResumeFolder {
   void create() const;
   // Everything is in one file, so that a kill leaves the state before or the state after.
   void save(Recorder& recorder, const nlohmann::json& identity, const Standing& standing) const;
-  // Throws kInput if the state is that of another run.
+  // Throws kInput if the state is that of another run, or of a shard that does not begin where the run does.
   Standing load(Recorder& recorder, const nlohmann::json& identity) const;
   void check_identity(const nlohmann::json& identity) const;
+  // The saved state, and where it stands. Throws kInput if there is none, or it is that of another run.
+  io::SafetensorsFile open_state(const nlohmann::json& identity) const;
+  static Standing standing_of(const io::SafetensorsFile& state);
   void remove() const;
 
  private:

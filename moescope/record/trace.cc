@@ -78,6 +78,21 @@ void TraceFile::on_layer_end(const engine::LayerView& view) {
   }
 }
 
+void TraceFile::merge(const std::filesystem::path& other, TokenRange tokens) {
+  tokens.end = std::min(tokens.end, n_traced_);
+  if (tokens.begin >= tokens.end) return;
+  const auto mapped = io::MappedFile::open(other);
+  for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
+    for (const Part part : {kIds, kWeights, kScores}) {
+      const std::uint64_t begin = offset(layer, part, tokens.begin), end = offset(layer, part, tokens.end);
+      if (end > mapped->bytes().size()) {
+        throw input_error("{} has {} bytes, expected at least {}", other.string(), mapped->bytes().size(), end);
+      }
+      write_at(begin, mapped->bytes().subspan(begin, end - begin));
+    }
+  }
+}
+
 void TraceFile::flush() {
   if (::fdatasync(descriptor_) != 0) {
     throw environment_error("cannot write {}: {}", path_.string(), std::strerror(errno));

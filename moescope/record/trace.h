@@ -13,6 +13,12 @@
 
 namespace moescope::record {
 
+// Places [begin, end) in TokenCorpus::token_ids.
+struct TokenRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
 // Owns the file. Not thread-safe.
 class TraceFile {
  public:
@@ -26,6 +32,9 @@ class TraceFile {
   void on_expert(const ExpertBatch& expert);
   // Writes the rows of the batch that are traced. Throws kEnvironment if the disk is full.
   void on_layer_end(const engine::LayerView& view);
+  // Takes the rows of those of the tokens that are traced from the file of another part of the same corpus, written for
+  // as many traced tokens of a model of the same shape. Throws kInput if it ends before them.
+  void merge(const std::filesystem::path& other, TokenRange tokens);
   // Everything written so far is on disk.
   void flush();
 
