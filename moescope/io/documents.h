@@ -9,8 +9,8 @@
 //   .json                      an array of objects, or objects behind each other
 //   .parquet                   one document a row
 //   .conllu                    one document a `# newdoc`, or a file without any
-// `system` takes manuals (as plain text), C and C++ headers, Python, Perl, LaTeX, documents, changelogs and licences of
-// the machine's packages, balanced by bytes, files over 1 MB left out; the domain is the kind.
+// `system` takes C and C++ headers, Python, Perl, LaTeX, documents, changelogs and licences of the machine's packages,
+// balanced by bytes, files over 1 MB left out; the domain is the kind.
 // A folder stands for all such files in it, in the order of their paths, subfolders and symbolic links to files
 // included.
 #pragma once

@@ -1,7 +1,8 @@
-// `system`: text that any machine has, as a corpus without downloads: manuals, headers, scripts, documents, licences.
+// `system`: text that any machine has, as a corpus without downloads: headers, scripts, documents, licences.
 //
 // Goals: the same order on the same machine; kinds balanced by bytes, so that any bound keeps a mix; nothing taken
-// twice; everything left out is counted. Non-goal: the same corpus on two machines (files() says what was taken).
+// twice; everything left out is counted. Non-goals: the same corpus on two machines (files() says what was taken);
+// formats that are no plain text, such as manual pages.
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -11,7 +12,6 @@
 #include "moescope/base/hash.h"
 #include "moescope/io/byte_source.h"
 #include "moescope/io/document_source.h"
-#include "moescope/io/roff.h"
 #include "moescope/io/utf8.h"
 
 namespace moescope::io {
@@ -35,7 +35,6 @@ std::string_view domain_of(const std::string& path) {
   const auto in = [&](std::string_view folder) { return path.starts_with(folder); };
   const fs::path plain = unpacked_name(path);
   const std::string name = plain.filename().string(), extension = plain.extension().string();
-  if (in("/usr/share/man/")) return in("/usr/share/man/man") ? "manual" : "";  // others are translations
   if (in("/usr/include/")) {
     const bool standard = extension.empty() && path.find("/c++/") != std::string::npos;
     return standard || one_of(extension, {".h", ".hh", ".hpp", ".tcc", ".ipp"}) ? "C header" : "";
@@ -43,6 +42,7 @@ std::string_view domain_of(const std::string& path) {
   if (in("/usr/lib/python3")) return extension == ".py" ? "Python" : "";
   if (in("/usr/share/perl")) return one_of(extension, {".pl", ".pm", ".pod"}) ? "Perl" : "";
   if (in("/usr/share/common-licenses/")) return "licence";
+  if (in("/usr/share/cmake")) return extension == ".rst" ? "document" : "";  // prose where /usr/share/doc is empty
   if (one_of(extension, {".tex", ".ltx", ".sty", ".cls", ".dtx"})) return "LaTeX";
   if (!in("/usr/share/doc/")) return "";
   if (name == "copyright") return "licence";
@@ -53,7 +53,7 @@ std::string_view domain_of(const std::string& path) {
 }
 
 constexpr std::string_view kFolders[] = {
-    "/usr/share/doc",   "/usr/share/common-licenses", "/usr/share/man",  "/usr/include",    "/usr/share/texlive",
+    "/usr/share/doc",   "/usr/share/common-licenses", "/usr/include",    "/usr/share/texlive",
     "/usr/share/texmf", "/usr/share/texmf-dist",      "/usr/share/perl", "/usr/share/perl5"};
 
 // Text without NUL that is mostly UTF-8.
@@ -77,10 +77,8 @@ class SystemReader : public DocumentReader {
   SystemReader(const CorpusOptions& options, const fs::path& root) : options_(options), root_(root) {
     std::vector<fs::path> folders;
     for (const std::string_view folder : kFolders) folders.push_back(root / folder.substr(1));
-    std::error_code failed;
-    for (const auto& entry : fs::directory_iterator(root / "usr/lib", failed)) {  // python3, python3.11
-      if (entry.path().filename().string().starts_with("python3")) folders.push_back(entry.path());
-    }
+    add_versions(root / "usr/lib", "python3", folders);   // python3, python3.11
+    add_versions(root / "usr/share", "cmake-", folders);  // cmake-3.25
     for (const fs::path& folder : folders) list(folder);
     if (piles_.empty()) throw input_error("no text found on this machine").at("corpus system");
     for (Pile& pile : piles_) shuffle(pile.paths);
@@ -111,6 +109,13 @@ class SystemReader : public DocumentReader {
 
  private:
   std::string below_root(const fs::path& path) const { return "/" + path.lexically_relative(root_).generic_string(); }
+
+  static void add_versions(const fs::path& parent, std::string_view name, std::vector<fs::path>& folders) {
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator(parent, failed)) {
+      if (entry.path().filename().string().starts_with(name)) folders.push_back(entry.path());
+    }
+  }
 
   // Symbolic links are left alone: what they point at is found in its own place, or lies outside.
   void list(const fs::path& folder) {
@@ -172,7 +177,6 @@ class SystemReader : public DocumentReader {
       return std::nullopt;
     }
     std::string text = repair_utf8(std::move(bytes), counts_.n_replaced_bytes);
-    if (domain == "manual") text = roff_to_text(text);
     if (text.find_first_not_of(" \t\r\n\f") == std::string::npos) {
       ++counts_.n_empty;
       return std::nullopt;

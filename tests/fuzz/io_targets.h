@@ -18,7 +18,6 @@
 #include "moescope/base/error.h"
 #include "moescope/io/conllu.h"
 #include "moescope/io/document_source.h"
-#include "moescope/io/roff.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/safetensors_header.h"
 #include "moescope/io/table.h"
@@ -160,11 +159,6 @@ inline void csv(std::string_view bytes) {
                  column.values);
     }
   });
-}
-
-inline void roff(std::string_view bytes) {
-  std::int64_t n_replaced = 0;
-  require(is_utf8(roff_to_text(repair_utf8(std::string(bytes), n_replaced))), "a page that is not UTF-8");
 }
 
 }  // namespace moescope::io::fuzz

@@ -85,13 +85,6 @@ TEST(MutatedInput, OfCompressedFilesGivesDocumentsOrAnError) {
   run(fuzz::compressed, slurp(fixture("two_frames.jsonl.zst")), 300);
 }
 
-TEST(MutatedInput, OfManualsGivesText) {
-  run(fuzz::roff,
-      ".TH A 1\n.SH NAME\na \\- \\fBb\\fR \\(lqc\\(rq\n.TP\n.BR \\-x \", \" \\-y\n.if n \\{\\\n.nf\n.\\}\n.TS\nl "
-      "l.\na\tb\n.TE\n",
-      2000);
-}
-
 #ifdef MOESCOPE_WITH_ARROW
 TEST(MutatedInput, OfParquetGivesDocumentsOrAnError) { run(fuzz::parquet, slurp(fixture("struct_meta.parquet")), 500); }
 #endif

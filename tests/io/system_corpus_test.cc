@@ -35,20 +35,22 @@ TEST_F(SystemCorpus, TellsKindsByPlaceAndName) {
   folder.write("usr/share/doc/a/picture.png", "png");
   folder.write("usr/share/common-licenses/GPL-3", "gpl");
   folder.write("usr/share/man/man1/ls.1", ".SH NAME\nls \\- list\n");
-  folder.write("usr/share/man/de/man1/ls.1", ".SH NAME\nls \\- liste\n");
+  folder.write("usr/share/cmake-3.25/Help/command/add_test.rst", "add_test");
+  folder.write("usr/share/cmake-3.25/Modules/CTest.cmake", "include(x)");
   folder.write("usr/include/stdio.h", "int puts(const char*);");
   folder.write("usr/include/c++/12/vector", "template");
   folder.write("usr/lib/python3.11/abc.py", "import os");
   folder.write("usr/lib/python3/dist-packages/x.so", "ELF");
   folder.write("usr/share/texmf/tex/a.sty", "\\def\\a{}");
   folder.write("usr/share/perl/5.36.0/Carp.pm", "package Carp;");
-  EXPECT_THAT(read(), UnorderedElementsAre(
-                          Pair("/usr/share/doc/a/README", "document"), Pair("/usr/share/doc/a/copyright", "licence"),
-                          Pair("/usr/share/doc/a/changelog.Debian", "changelog"),
-                          Pair("/usr/share/common-licenses/GPL-3", "licence"),
-                          Pair("/usr/share/man/man1/ls.1", "manual"), Pair("/usr/include/stdio.h", "C header"),
-                          Pair("/usr/include/c++/12/vector", "C header"), Pair("/usr/lib/python3.11/abc.py", "Python"),
-                          Pair("/usr/share/texmf/tex/a.sty", "LaTeX"), Pair("/usr/share/perl/5.36.0/Carp.pm", "Perl")));
+  EXPECT_THAT(
+      read(),
+      UnorderedElementsAre(
+          Pair("/usr/share/doc/a/README", "document"), Pair("/usr/share/doc/a/copyright", "licence"),
+          Pair("/usr/share/doc/a/changelog.Debian", "changelog"), Pair("/usr/share/common-licenses/GPL-3", "licence"),
+          Pair("/usr/share/cmake-3.25/Help/command/add_test.rst", "document"), Pair("/usr/include/stdio.h", "C header"),
+          Pair("/usr/include/c++/12/vector", "C header"), Pair("/usr/lib/python3.11/abc.py", "Python"),
+          Pair("/usr/share/texmf/tex/a.sty", "LaTeX"), Pair("/usr/share/perl/5.36.0/Carp.pm", "Perl")));
   EXPECT_EQ(reader->counts().n_other_files, 3);
   EXPECT_EQ(reader->counts().n_documents, 10);
   EXPECT_EQ(reader->files().size(), 10u);
@@ -63,14 +65,13 @@ TEST_F(SystemCorpus, CountsWhatItLeavesOut) {
   folder.write("usr/share/doc/f/README.gz", "not packed");
   folder.write("usr/share/doc/g/README", std::string((1 << 20) + 1, 'x'));
   folder.write("usr/share/doc/h/README", " \n\n");
-  folder.write("usr/share/man/man1/sh.1", ".so man1/dash.1\n");
   std::filesystem::create_symlink("/etc/passwd", folder.path() / "usr/share/doc/a/NEWS");
   std::filesystem::create_directory_symlink("/etc", folder.path() / "usr/share/doc/z");
   EXPECT_EQ(read().size(), 2u);
   EXPECT_EQ(reader->counts().n_duplicates, 1);
   EXPECT_EQ(reader->counts().n_binary, 2);
   EXPECT_EQ(reader->counts().n_unreadable, 2);
-  EXPECT_EQ(reader->counts().n_empty, 2);
+  EXPECT_EQ(reader->counts().n_empty, 1);
   EXPECT_EQ(reader->counts().n_replaced_bytes, 1);
 }
 
@@ -123,7 +124,7 @@ TEST(SystemCorpusOfThisMachine, IsValidTextOfSeveralKinds) {
   try {
     reader = open_corpus("system", {.system_max_bytes = 2 << 20});
   } catch (const Error&) {
-    GTEST_SKIP() << "this machine has no manuals, headers or documents";
+    GTEST_SKIP() << "this machine has no headers or documents";
   }
   std::map<std::string, int> n;
   while (const auto document = reader->next()) {
