@@ -1,4 +1,4 @@
-// Drives a model's blocks over a corpus in waves, layer by layer, and calls the taps (DESIGN section 5).
+// Drives a model's blocks over a corpus in waves, layer by layer, and calls the taps.
 //
 // Goals: one pass serves all taps; only the current and the next layer need be resident; memory stays within a plan
 // made beforehand; what taps see does not depend on waves, batches or threads beyond floating-point rounding.

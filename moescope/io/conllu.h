@@ -39,8 +39,8 @@ struct ConlluDocument {
   // treebanks put the genre ("weblog-..."); else "".
   std::string domain;
   std::int64_t line = 0;  // where it begins
-  std::string
-      text;  // valid UTF-8; sentences are joined by a space (none behind SpaceAfter=No), paragraphs by a blank line
+  // Valid UTF-8; sentences are joined by a space (none behind SpaceAfter=No), paragraphs by a blank line.
+  std::string text;
   std::vector<ConlluSentence> sentences;
 };
 

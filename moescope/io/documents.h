@@ -47,8 +47,8 @@ struct CorpusCounts {
   std::int64_t n_duplicates = 0;      // `system`: files whose bytes were seen before, left out
   std::int64_t n_binary = 0;          // `system`: files that are not text, left out
   std::int64_t n_unreadable = 0;      // `system`: files that cannot be opened, are broken or too large, left out
-  std::int64_t n_shortened =
-      0;  // `system`: files of which only the beginning was taken, so that none crowds out the rest
+  // `system`: files of which only the beginning was taken, so that none crowds out the rest.
+  std::int64_t n_shortened = 0;
 };
 
 // Single pass, not thread-safe. Errors name file and line.

@@ -127,8 +127,8 @@ struct ModelConfig {
   std::int64_t d_shared = 0;  // width of the expert that every token of a sparse layer reaches besides its own; 0: none
   std::int64_t d_vocab = 0;
   std::int64_t n_layers = 0;
-  std::int64_t n_further_layers =
-      0;                   // stored behind the last one to predict further tokens; no forward pass reads them
+  // Stored behind the last layer to predict further tokens; no forward pass reads them.
+  std::int64_t n_further_layers = 0;
   std::int64_t n_ctx = 0;  // max_position_embeddings
   double norm_eps = 1e-5;
   NormKind norm = NormKind::kRms;

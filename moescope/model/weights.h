@@ -91,7 +91,7 @@ class Checkpoint {
 
   LayerWeights layer(std::int64_t layer_idx, at::ScalarType dtype, at::Device device) const;
   EmbeddingWeights embeddings(at::ScalarType dtype, at::Device device) const;
-  // Hints for layers read ahead and dropped behind (DESIGN: engine). A dropped layer's pages no longer count as this
+  // Hints for layers read ahead and dropped behind (engine/engine.h). A dropped layer's pages no longer count as this
   // process's memory; they are read again when they are next touched.
   void will_need_layer(std::int64_t layer_idx) const;
   void drop_layer(std::int64_t layer_idx) const;

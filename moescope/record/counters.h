@@ -3,7 +3,8 @@
 // sums of parts of a corpus add up to those of the whole: integers exactly, and reals, all of whose terms are >= 0,
 // within a relative n 2^-53 of the exact sum of n terms in whatever order.
 //
-// Source: specs/specialization.md section 3; OLMoE (arXiv 2409.02060) section 5 for domains.
+// Source: OLMoE (arXiv 2409.02060), section 5: specialization by domain and vocabulary. docs/run-directory.md says what
+// the tables made of them hold.
 #pragma once
 
 #include <cstdint>

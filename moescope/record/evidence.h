@@ -6,7 +6,7 @@
 // strengths go to the lower window number. For the strongest tokens of every window that is kept so far, the expert's
 // output is kept as well, from which promoted tokens are computed at the end (lens.h).
 //
-// Source: specs/labels.md section 1; stratified sample as in delphi (arXiv 2410.13928).
+// Source: "The Expert Strikes Back" (arXiv 2604.02178), section 5; stratified sample as in delphi (arXiv 2410.13928).
 #pragma once
 
 #include <ATen/ATen.h>

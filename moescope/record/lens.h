@@ -1,5 +1,5 @@
 // What an expert's output promotes: the tokens with the largest entries of U o ("logit lens"), U the unembedding.
-// Source: specs/labels.md section 1.
+// Source: "The Expert Strikes Back" (arXiv 2604.02178), section 5.
 #pragma once
 
 #include <ATen/ATen.h>

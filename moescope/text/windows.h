@@ -8,7 +8,7 @@
 // The order of documents is random so that the first tokens of a run (its trace) are a fair sample of the corpus.
 //
 // Non-goals: corpora whose token ids (4 bytes each) do not fit in memory; special tokens (none are added).
-// Source: specs/labels.md section 1 (context = window is the published protocol).
+// Source: "The Expert Strikes Back" (arXiv 2604.02178), section 5, where context = window.
 #pragma once
 
 #include <cstdint>

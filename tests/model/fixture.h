@@ -25,7 +25,7 @@ inline at::Tensor tensor_of(const io::SafetensorsFile& file, const std::string& 
   return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, at::TensorOptions().dtype(type)).clone();
 }
 
-// Largest |a - b| over the largest |b|: the bound that DESIGN states for logits.
+// Largest |a - b| over the largest |b|: the measure of every bound on logits.
 inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor wide = b.to(at::kDouble);
   return ((a.to(at::kDouble) - wide).abs().max() / wide.abs().max()).item<double>();

@@ -64,6 +64,27 @@ const std::regex kMachinePath(std::string(R"((^|[\s"'=(`:]))") + R"(/(wo)" + R"(
                               R"(me)/\w)");
 const std::regex kRegistryHost(std::string(R"(\b(py)") + R"(pi\.org|pythonhos)" + R"(ted\.org|deb\.deb)" +
                                R"(ian\.org|download\.pyt)" + R"(orch\.org|npm)" + R"(js\.(com|org))\b)");
+// Notes that the project does not hold: a reader cannot follow them.
+const std::regex kAbsentDocument(std::string(R"(\bDES)") + R"(IGN\b|\bCONVEN)" + R"(TIONS\b|\bspe)" + "cs/");
+
+// A field that clang-format tore apart because its trailing comment was too long: such a comment stands above the
+// field.
+std::vector<std::string> torn_fields(const std::vector<SourceFile>& files) {
+  static const std::regex kEnd(R"(^\s+[\w{}.:"]+;\s+//.*$)");
+  std::vector<std::string> found;
+  for (const SourceFile& file : files) {
+    const std::vector<std::string> lines = split_lines(file.text);
+    for (std::size_t line_idx = 1; line_idx < lines.size(); ++line_idx) {
+      const std::string& before = lines[line_idx - 1];
+      const bool ended = before.empty() || before.find("//") != std::string::npos ||
+                         std::string(";{}:,)").find(before.back()) != std::string::npos;
+      if (!ended && std::regex_match(lines[line_idx], kEnd)) {
+        found.push_back(fmt::format("{}:{}: {}", file.path, line_idx + 1, lines[line_idx]));
+      }
+    }
+  }
+  return found;
+}
 
 TEST(Files, AreShortEnoughToRead) {
   const std::vector<SourceFile> files = read_cpp_files();
@@ -81,6 +102,10 @@ TEST(Files, ExceptionsFromTheLengthAreStillNeeded) {
 TEST(Files, LeaveNothingOpen) { EXPECT_THAT(lines_with(written_files(), kLeftOpen), IsEmpty()); }
 
 TEST(Files, NameNoPathOfOneMachine) { EXPECT_THAT(lines_with(written_files(), kMachinePath), IsEmpty()); }
+
+TEST(Files, PointOnlyToDocumentsThatAreHere) { EXPECT_THAT(lines_with(written_files(), kAbsentDocument), IsEmpty()); }
+
+TEST(Files, HaveNoFieldTornFromItsComment) { EXPECT_THAT(torn_fields(read_cpp_files()), IsEmpty()); }
 
 TEST(Files, NameNoPackageRegistry) { EXPECT_THAT(lines_with(written_files(), kRegistryHost), IsEmpty()); }
 
@@ -122,6 +147,13 @@ TEST(FileRules, FindWhatTheyForbid) {
       finds("from https://py"
             "pi.org/simple",
             kRegistryHost));
+  EXPECT_TRUE(
+      finds("as spe"
+            "cs/labels.md says",
+            kAbsentDocument));
+  EXPECT_THAT(torn_fields({{"x.h", "  int n =\n      0;  // of them all\n"}}), SizeIs(1));
+  EXPECT_THAT(torn_fields({{"x.h", "  std::string\n      text;  // of them all\n"}}), SizeIs(1));
+  EXPECT_THAT(torn_fields({{"x.h", "  int n = 0;\n  int m;  // of them all\n  // Text\n  int k;  // x\n"}}), IsEmpty());
 }
 
 }  // namespace

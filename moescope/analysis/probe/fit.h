@@ -2,10 +2,13 @@
 // tokens.
 //
 // Sets of probes ("variants"):
-//   main      train and test 75/25: documents apart by default; tokens of the expert, stratified, in the published
-//   protocol select    60/20/20 by document, scored on the validation and the test part shuffled  main with the labels
-//   of the expert's sample permuted half_a, half_b  main on two disjoint halves of the documents shifted   main on the
-//   sample of another source matched   main on random subsets of a dense layer's neurons, one "expert" a subset
+//   - main            train and test 75/25: documents apart by default; in the published protocol the expert's tokens,
+//                     stratified
+//   - select          60/20/20 by document, scored on the validation and the test part
+//   - shuffled        main with the labels of the expert's sample permuted
+//   - half_a, half_b  main on two disjoint halves of the documents
+//   - shifted         main on the sample of another source
+//   - matched         main on random subsets of a dense layer's neurons, one "expert" a subset
 // Non-goals: aggregates over experts and layers (`moescope compare`).
 #pragma once
 

@@ -1,5 +1,5 @@
 // What probes are fitted on: short windows of text, run as sequences of their own, and for every concept a sample of
-// their tokens. Source: specs of "The Expert Strikes Back" (arXiv 2604.02178), section 4, and its published code.
+// their tokens. Source: "The Expert Strikes Back" (arXiv 2604.02178), section 4, and its published code.
 //
 // A document gives `windows_per_document` windows of `window_characters`: from its start, or from its end for code. A
 // tagged sentence is one window of at most `tagged_characters`. Concepts of category latex are looked for in LaTeX

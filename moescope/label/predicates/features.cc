@@ -158,7 +158,7 @@ class Extractor {
   std::vector<std::vector<PieceFeature>> piece_features_;
   std::vector<bool> piece_done_;
   std::vector<std::uint32_t> rank_;  // by token id, 0: most frequent
-  // of the present context
+  // Of the present context.
   std::unordered_map<std::int32_t, std::size_t> last_seen_;      // token id -> its last place
   std::unordered_map<std::uint64_t, std::size_t> pairs_seen_;    // (token before, token) -> place
   std::unordered_map<std::uint64_t, std::size_t> triples_seen_;  // hash of three tokens -> place

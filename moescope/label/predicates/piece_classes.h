@@ -37,7 +37,7 @@ enum class PieceClass : std::uint8_t {
   kPartial,      // bytes that are no character by themselves
   kEmpty,
   kWordAndSigns,  // letters or digits together with signs
-  // wider classes
+  // Wider classes.
   kLetters,
   kUpperInitial,
   kSigns,

@@ -121,7 +121,7 @@ class ExpertSearch {
   Bits positive_, judged_;  // explain rows
   std::int64_t n_positive_ = 0, n_judged_ = 0;
   Counts judged_counts_;  // judged rows where a predicate holds
-  // of the universe of the present term
+  // Of the universe of the present term.
   mutable std::int64_t covered_hits_ = 0, covered_n_ = 0, universe_hits_ = 0, universe_n_ = 0;
   mutable std::size_t n_other_literals_ = 0;
 };

@@ -36,8 +36,8 @@ struct SearchOptions {
   int rule_beam = 2;        // rules kept while adding terms
   int n_refinements = 1;    // rounds of searching each term again
   double literal_penalty = 0.002;
-  double length_price =
-      0.5;  // share of LengthPrice that a rule pays: 0 looks at F1 alone, 1 at the lead over the control
+  // Share of LengthPrice that a rule pays: 0 looks at F1 alone, 1 at the lead over the control.
+  double length_price = 0.5;
   std::int64_t min_hits = 5;  // positives that a term must add
 };
 
