@@ -5,8 +5,8 @@ if(MOESCOPE_WITH_TORCH)
   include(MoescopeTorch)
 endif()
 
-# Header-only copies serve as well as packages: -DCMAKE_PREFIX_PATH=FOLDER with include/nlohmann, include/fmt, include/CLI
-# and include/xxhash.h is enough on a machine where nothing can be installed.
+# Header-only copies serve as well as packages: -DCMAKE_PREFIX_PATH=FOLDER with include/nlohmann, include/fmt, include/CLI,
+# include/Eigen, include/hwy and include/xxhash.h is enough on a machine where nothing can be installed.
 find_package(nlohmann_json QUIET)
 if(NOT nlohmann_json_FOUND)
   find_path(NLOHMANN_INCLUDE nlohmann/json.hpp REQUIRED)
@@ -33,6 +33,33 @@ foreach(include ${XXHASH_INCLUDE} ${CLI11_INCLUDE})
     target_include_directories(moescope_headers SYSTEM INTERFACE ${include})
   endif()
 endforeach()
+
+find_package(Eigen3 QUIET NO_MODULE)
+if(NOT TARGET Eigen3::Eigen)
+  find_path(EIGEN_INCLUDE Eigen/Core PATH_SUFFIXES eigen3 REQUIRED)
+  add_library(Eigen3::Eigen INTERFACE IMPORTED)
+  target_include_directories(Eigen3::Eigen INTERFACE ${EIGEN_INCLUDE})
+endif()
+
+# Highway compiles vector code for several machines and chooses when the program runs; choosing needs its library. With
+# its headers alone there is one target: what the compiler's options allow.
+find_path(HIGHWAY_INCLUDE hwy/highway.h REQUIRED)
+find_library(HIGHWAY_LIBRARY hwy)
+add_library(moescope_highway INTERFACE)
+if(NOT HIGHWAY_INCLUDE STREQUAL "/usr/include")
+  target_include_directories(moescope_highway SYSTEM INTERFACE ${HIGHWAY_INCLUDE})
+endif()
+if(HIGHWAY_LIBRARY)
+  target_link_libraries(moescope_highway INTERFACE ${HIGHWAY_LIBRARY})
+else()
+  target_compile_definitions(moescope_highway INTERFACE HWY_COMPILE_ONLY_STATIC)
+  message(NOTICE "Highway's library was not found: vector code is made for the compiler's target only "
+                 "(for this machine: CMAKE_FLAGS=-DCMAKE_CXX_FLAGS=-march=native)")
+endif()
+# Targets that are worth their code: SSE4, AVX2 and AVX-512, or NEON. Vectors without a size known to the compiler (SVE)
+# cannot be kept in arrays, as our kernels do.
+target_compile_definitions(moescope_highway INTERFACE
+  "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
 
 if(MOESCOPE_WITH_TEXT)
   find_package(PkgConfig REQUIRED)

@@ -1,59 +1,28 @@
 #include "moescope/stats/gram.h"
 
-#include <cmath>
-#include <cstring>
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moescope/stats/gram.cc"
+#include <hwy/foreach_target.h>  // includes this file once a target
+#include <hwy/highway.h>
 
-// Clang 14 does not take these names, and a sanitizer's start-up code does not survive the choice.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define MOESCOPE_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define MOESCOPE_VECTOR_CLONES
-#endif
-
-namespace moescope::stats {
-
+HWY_BEFORE_NAMESPACE();
+namespace moescope::stats::HWY_NAMESPACE {
 namespace {
-constexpr std::size_t kLanes = 8;   // independent partial sums, so that loops map onto vector registers
-constexpr std::size_t kGroup = 32;  // rows that are added to the Gram matrix together: they stay in the nearest cache
-constexpr std::size_t kTile = 4;    // columns that share what is loaded of a row
 
-// Read and written with memcpy, for addresses need no alignment.
-using Vector = double __attribute__((vector_size(kLanes * sizeof(double))));
+namespace hn = hwy::HWY_NAMESPACE;
 
-// Inlined into each clone.
-[[gnu::always_inline]] inline double dot(const double* x, const double* y, std::size_t size) {
-  double lanes[kLanes] = {};
-  std::size_t j = 0;
-  for (; j + kLanes <= size; j += kLanes) {
-    for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += x[j + l] * y[j + l];
-  }
-  double sum = 0;
-  for (; j < size; ++j) sum += x[j] * y[j];
-  for (const double lane : lanes) sum += lane;
-  return sum;
-}
+constexpr std::size_t kColumns = 8;  // numbers of a row that are added up side by side: a vector or some
+constexpr std::size_t kGroup = 32;   // rows that are added to the Gram matrix together: they stay in the nearest cache
+constexpr std::size_t kTile = 4;     // columns that share what is loaded of a row
 
-}  // namespace
+using Tag = hn::CappedTag<double, kColumns>;
+using Vector = hn::Vec<Tag>;
+constexpr std::size_t kLanes = hn::MaxLanes(Tag());
 
-MOESCOPE_VECTOR_CLONES
-void multiply_rows(const double* rows, std::size_t n_rows, std::size_t stride, const double* x, std::size_t size,
-                   double* products) {
-  for (std::size_t i = 0; i < n_rows; ++i) products[i] = dot(rows + i * stride, x, size);
-}
-
-MOESCOPE_VECTOR_CLONES
-void add_weighted_rows(const double* rows, std::size_t n_rows, std::size_t stride, const double* weights,
-                       std::size_t size, double* __restrict sum) {
-  for (std::size_t i = 0; i < n_rows; ++i) {
-    const double* row = rows + i * stride;
-    const double weight = weights[i];
-    for (std::size_t j = 0; j < size; ++j) sum[j] += weight * row[j];
-  }
-}
-
-MOESCOPE_VECTOR_CLONES
-void add_weighted_gram(const double* rows, std::size_t n_rows, std::size_t stride, const double* weights,
-                       std::size_t size, double* __restrict gram) {
+void add_gram(const double* rows, std::size_t n_rows, std::size_t stride, const double* weights, std::size_t size,
+              double* HWY_RESTRICT gram) {
+  constexpr std::size_t kVectors = kColumns / kLanes;
+  const Tag tag;
   double factor[kTile][kGroup];
   for (std::size_t first = 0; first < n_rows; first += kGroup) {
     const double* group = rows + first * stride;
@@ -62,41 +31,55 @@ void add_weighted_gram(const double* rows, std::size_t n_rows, std::size_t strid
       for (std::size_t r = 0; r < n; ++r) {
         for (std::size_t t = 0; t < kTile; ++t) factor[t][r] = weights[first + r] * group[r * stride + a + t];
       }
-      for (std::size_t b = 0; b < a + kTile; b += kLanes) {
-        Vector sums[kTile];
-        for (std::size_t t = 0; t < kTile; ++t) std::memcpy(&sums[t], gram + (a + t) * stride + b, sizeof(Vector));
-        for (std::size_t r = 0; r < n; ++r) {
-          Vector row;
-          std::memcpy(&row, group + r * stride + b, sizeof(Vector));
-          for (std::size_t t = 0; t < kTile; ++t) sums[t] += factor[t][r] * row;
+      for (std::size_t b = 0; b < a + kTile; b += kColumns) {
+        double* tile = gram + a * stride + b;
+        Vector sums[kTile][kVectors];
+        for (std::size_t t = 0; t < kTile; ++t) {
+          for (std::size_t v = 0; v < kVectors; ++v) sums[t][v] = hn::LoadU(tag, tile + t * stride + v * kLanes);
         }
-        for (std::size_t t = 0; t < kTile; ++t) std::memcpy(gram + (a + t) * stride + b, &sums[t], sizeof(Vector));
+        for (std::size_t r = 0; r < n; ++r) {
+          for (std::size_t v = 0; v < kVectors; ++v) {
+            const Vector row = hn::LoadU(tag, group + r * stride + b + v * kLanes);
+            for (std::size_t t = 0; t < kTile; ++t) {
+              sums[t][v] = hn::MulAdd(hn::Set(tag, factor[t][r]), row, sums[t][v]);
+            }
+          }
+        }
+        for (std::size_t t = 0; t < kTile; ++t) {
+          for (std::size_t v = 0; v < kVectors; ++v) hn::StoreU(sums[t][v], tag, tile + t * stride + v * kLanes);
+        }
       }
     }
   }
 }
 
-MOESCOPE_VECTOR_CLONES
-void add_row(const float* row, std::size_t size, double* __restrict sum) {
-  for (std::size_t j = 0; j < size; ++j) sum[j] += static_cast<double>(row[j]);
+void add_floats(const float* row, std::size_t size, double* HWY_RESTRICT sum) {
+  const Tag tag;
+  const hn::Rebind<float, Tag> floats;
+  std::size_t j = 0;
+  for (; j + kLanes <= size; j += kLanes) {
+    const Vector values = hn::PromoteTo(tag, hn::LoadU(floats, row + j));
+    hn::StoreU(hn::Add(hn::LoadU(tag, sum + j), values), tag, sum + j);
+  }
+  for (; j < size; ++j) sum[j] += static_cast<double>(row[j]);
 }
 
-MOESCOPE_VECTOR_CLONES
-bool solve_cholesky(double* a, std::size_t size, std::size_t stride, double* rhs) {
-  for (std::size_t i = 0; i < size; ++i) {
-    double* line = a + i * stride;
-    for (std::size_t j = 0; j < i; ++j) line[j] = (line[j] - dot(line, a + j * stride, j)) / a[j * stride + j];
-    const double pivot = line[i] - dot(line, line, i);
-    if (!(pivot > 0) || !std::isfinite(pivot)) return false;
-    line[i] = std::sqrt(pivot);
-    rhs[i] = (rhs[i] - dot(line, rhs, i)) / line[i];
-  }
-  for (std::size_t i = size; i-- > 0;) {
-    const double* line = a + i * stride;
-    rhs[i] /= line[i];
-    for (std::size_t k = 0; k < i; ++k) rhs[k] -= line[k] * rhs[i];
-  }
-  return true;
+}  // namespace
+}  // namespace moescope::stats::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moescope::stats {
+
+HWY_EXPORT(add_gram);
+HWY_EXPORT(add_floats);
+
+void add_weighted_gram(const double* rows, std::size_t n_rows, std::size_t stride, const double* weights,
+                       std::size_t size, double* gram) {
+  HWY_DYNAMIC_DISPATCH(add_gram)(rows, n_rows, stride, weights, size, gram);
 }
+
+void add_row(const float* row, std::size_t size, double* sum) { HWY_DYNAMIC_DISPATCH(add_floats)(row, size, sum); }
 
 }  // namespace moescope::stats
+#endif  // HWY_ONCE

@@ -1,5 +1,7 @@
 #include "moescope/stats/logistic.h"
 
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
@@ -10,7 +12,11 @@ namespace moescope::stats {
 
 namespace {
 
-constexpr std::int32_t kRowMultiple = 8;  // rows are padded with zeros, so that loops map onto vector registers
+constexpr std::int32_t kRowMultiple = 8;  // rows are padded with zeros, as add_weighted_gram() asks for
+
+using Eigen::Index;
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::VectorXd;
 
 // Sum of weight * ln(1 + e) for e in [0, 1], with one logarithm for many numbers: a product of 1 + e <= 2 stays finite.
 class LogSum {
@@ -79,12 +85,12 @@ class NewtonSolver {
   NewtonSolver(const LogisticSample& sample, std::int32_t width, const LogisticOptions& options)
       : sample_(sample),
         options_(options),
-        n_rows_(sample.labels_.size()),
-        stride_(static_cast<std::size_t>(sample.stride_)),
-        size_(static_cast<std::size_t>(width) + 1),
-        beta_(size_, 0.0),
+        n_rows_(sample.n_rows()),
+        size_(width + 1),
+        rows_(sample.rows_.data(), n_rows_, size_, Eigen::OuterStride<>(sample.stride_)),
+        beta_(Vector::Zero(size_)),
         gradient_(size_),
-        hessian_((size_ + 3) / 4 * 4 * stride_),
+        hessian_((size_ + 3) / 4 * 4, sample.stride_),
         curvature_(n_rows_),
         scores_(n_rows_),
         exponentials_(n_rows_) {
@@ -95,7 +101,8 @@ class NewtonSolver {
 
   void start_at(const LogisticFit& fit) {
     beta_[0] = fit.intercept;
-    std::copy_n(fit.coefficients.begin(), std::min(fit.coefficients.size(), size_ - 1), beta_.begin() + 1);
+    const Index n = std::min(static_cast<Index>(fit.coefficients.size()), size_ - 1);
+    beta_.segment(1, n) = Eigen::Map<const Vector>(fit.coefficients.data(), n);
   }
 
   LogisticFit solve() {
@@ -104,11 +111,11 @@ class NewtonSolver {
     double value = objective(beta_);
     for (; fit.n_steps < options_.max_steps && fit.status != FitStatus::kOk; ++fit.n_steps) {
       differentiate();
-      std::vector<double> step = gradient_;
-      if (!solve_cholesky(hessian_.data(), size_, stride_, step.data()))
-        break;  // all weights underflowed: beta is far from any optimum
-      double decrement = 0;
-      for (std::size_t i = 0; i < size_; ++i) decrement += step[i] * gradient_[i];
+      Eigen::Ref<Matrix> hessian = hessian_.topLeftCorner(size_, size_);
+      const Eigen::LLT<Eigen::Ref<Matrix>, Eigen::Lower> factor(hessian);  // in place
+      if (factor.info() != Eigen::Success) break;  // all weights underflowed: beta is far from any optimum
+      const Vector step = factor.solve(gradient_);
+      const double decrement = step.dot(gradient_);
       if (decrement <= options_.tolerance * options_.tolerance) fit.status = FitStatus::kOk;
       value = descend(step, decrement, value);
     }
@@ -118,51 +125,51 @@ class NewtonSolver {
   }
 
  private:
-  const double* row(std::size_t i) const { return sample_.rows_.data() + i * stride_; }
+  std::uint8_t label(Index i) const { return sample_.labels_[static_cast<std::size_t>(i)]; }
 
   // The objective at beta; leaves the rows' scores z and exp(-|z|) behind.
-  double objective(const std::vector<double>& beta) {
-    double sum = 0;
-    for (std::size_t j = 1; j < size_; ++j) sum += 0.5 * beta[j] * beta[j];
-    multiply_rows(sample_.rows_.data(), n_rows_, stride_, beta.data(), size_, scores_.data());
+  double objective(const Vector& beta) {
+    scores_.noalias() = rows_ * beta;
     LogSum logs[2];             // by label
     double linear[2] = {0, 0};  // ln(1 + exp(z)) = max(z, 0) + ln(1 + exp(-|z|)), z against the label
-    for (std::size_t i = 0; i < n_rows_; ++i) {
-      const std::uint8_t label = sample_.labels_[i];
+    for (Index i = 0; i < n_rows_; ++i) {
       exponentials_[i] = std::exp(-std::abs(scores_[i]));
-      logs[label].add(exponentials_[i]);
-      linear[label] += std::max(0.0, label != 0 ? -scores_[i] : scores_[i]);
+      logs[label(i)].add(exponentials_[i]);
+      linear[label(i)] += std::max(0.0, label(i) != 0 ? -scores_[i] : scores_[i]);
     }
-    return sum + weight_[0] * (linear[0] + logs[0].total()) + weight_[1] * (linear[1] + logs[1].total());
+    return 0.5 * beta.tail(size_ - 1).squaredNorm() + weight_[0] * (linear[0] + logs[0].total()) +
+           weight_[1] * (linear[1] + logs[1].total());
   }
 
   // Gradient and Hessian at beta_, from what the last objective() left.
   void differentiate() {
-    std::copy(beta_.begin(), beta_.end(), gradient_.begin());
-    gradient_[0] = 0;
-    for (std::size_t i = 0; i < n_rows_; ++i) {
+    for (Index i = 0; i < n_rows_; ++i) {
       // P(positive) and P(negative), each to full precision: far from the border 1 - p would be lost in rounding.
       const double large = 1 / (1 + exponentials_[i]), small = exponentials_[i] * large;
       const double p = scores_[i] >= 0 ? large : small, q = scores_[i] >= 0 ? small : large;
-      const double weight = weight_[sample_.labels_[i]];
+      const double weight = weight_[label(i)];
       curvature_[i] = weight * large * small;
-      scores_[i] = sample_.labels_[i] != 0 ? -weight * q : weight * p;
+      scores_[i] = label(i) != 0 ? -weight * q : weight * p;
     }
-    add_weighted_rows(sample_.rows_.data(), n_rows_, stride_, scores_.data(), size_, gradient_.data());
-    std::fill(hessian_.begin(), hessian_.end(), 0.0);
-    for (std::size_t j = 1; j < size_; ++j) hessian_[j * stride_ + j] = 1;
-    add_weighted_gram(sample_.rows_.data(), n_rows_, stride_, curvature_.data(), size_, hessian_.data());
+    gradient_ = beta_;
+    gradient_[0] = 0;
+    gradient_.noalias() += rows_.transpose() * scores_;
+    hessian_.setZero();
+    hessian_.diagonal().segment(1, size_ - 1).setOnes();
+    const auto size = [](Index n) { return static_cast<std::size_t>(n); };
+    add_weighted_gram(rows_.data(), size(n_rows_), size(rows_.outerStride()), curvature_.data(), size(size_),
+                      hessian_.data());
   }
 
   // Goes along -step as far as the objective falls; close to the optimum, where its fall drowns in rounding, all the
   // way.
-  double descend(const std::vector<double>& step, double decrement, double value) {
+  double descend(const Vector& step, double decrement, double value) {
     constexpr double kEnoughFall = 1e-4, kRounding = 1e-11;
     constexpr int kMaxHalvings = 60;
-    std::vector<double> candidate(size_);
+    Vector candidate(size_);
     double length = 1, next = value;
     for (int halving = 0; halving < kMaxHalvings; ++halving, length /= 2) {
-      for (std::size_t j = 0; j < size_; ++j) candidate[j] = beta_[j] - length * step[j];
+      candidate = beta_ - length * step;
       next = objective(candidate);
       if (next <= value - kEnoughFall * length * decrement || decrement <= kRounding * std::max(1.0, value)) break;
     }
@@ -172,9 +179,12 @@ class NewtonSolver {
 
   const LogisticSample& sample_;
   const LogisticOptions& options_;
-  std::size_t n_rows_, stride_, size_;
-  double weight_[2] = {};  // by label
-  std::vector<double> beta_, gradient_, hessian_, curvature_, scores_, exponentials_;
+  Index n_rows_, size_;
+  Eigen::Map<const Matrix, 0, Eigen::OuterStride<>> rows_;  // [n_rows, size]
+  double weight_[2] = {};                                   // by label
+  Vector beta_, gradient_;
+  Matrix hessian_;  // the lower triangle of [size, size]
+  Vector curvature_, scores_, exponentials_;
 };
 
 LogisticFit LogisticSample::fit(std::int32_t width, const LogisticOptions& options, const LogisticFit* start) const {

@@ -11,6 +11,7 @@
 
 #include "moescope/base/random.h"
 #include "moescope/stats/gram.h"
+#include "tests/base/vector_targets.h"
 
 namespace moescope::stats {
 namespace {
@@ -232,31 +233,35 @@ TEST(BinaryScores, FollowTheirDefinitions) {
   EXPECT_EQ(binary_scores(0, 0, 6).precision, 0);
 }
 
-TEST(Cholesky, SolvesAndRefuses) {
-  std::vector<double> a = {4, 0, 9, 2, 3, 9}, rhs = {10, 11};  // [[4, 2], [2, 3]] x = rhs, rows of 3
-  ASSERT_TRUE(solve_cholesky(a.data(), 2, 3, rhs.data()));
-  EXPECT_NEAR(rhs[0], 1, 1e-12);
-  EXPECT_NEAR(rhs[1], 3, 1e-12);
-  std::vector<double> indefinite = {1, 0, 2, 1}, any = {1, 1};
-  EXPECT_FALSE(solve_cholesky(indefinite.data(), 2, 2, any.data()));
-  std::vector<double> nan = {std::nan("")}, one = {1};
-  EXPECT_FALSE(solve_cholesky(nan.data(), 1, 1, one.data()));
-}
-
 TEST(Gram, EqualsTheNaiveSum) {
   constexpr std::size_t kRows = 77, kStride = 24, kSize = 19;  // not multiples of what is done together
   Random random(4);
-  std::vector<double> rows(kRows * kStride), weights(kRows), gram((kSize + 1) * kStride, 0.5);
+  std::vector<double> rows(kRows * kStride), weights(kRows);
   for (double& x : rows) x = random.uniform() - 0.5;
   for (double& x : weights) x = random.uniform();
-  add_weighted_gram(rows.data(), kRows, kStride, weights.data(), kSize, gram.data());
-  for (std::size_t a = 0; a < kSize; ++a) {
-    for (std::size_t b = 0; b <= a; ++b) {
-      double sum = 0.5;
-      for (std::size_t i = 0; i < kRows; ++i) sum += weights[i] * rows[i * kStride + a] * rows[i * kStride + b];
-      EXPECT_NEAR(gram[a * kStride + b], sum, 1e-12);
+  for_each_vector_target([&] {
+    std::vector<double> gram((kSize + 1) * kStride, 0.5);
+    add_weighted_gram(rows.data(), kRows, kStride, weights.data(), kSize, gram.data());
+    for (std::size_t a = 0; a < kSize; ++a) {
+      for (std::size_t b = 0; b <= a; ++b) {
+        double sum = 0.5;
+        for (std::size_t i = 0; i < kRows; ++i) sum += weights[i] * rows[i * kStride + a] * rows[i * kStride + b];
+        EXPECT_NEAR(gram[a * kStride + b], sum, 1e-12);
+      }
     }
-  }
+  });
+}
+
+TEST(Gram, AddsRowsOfAnyLength) {
+  const std::vector<float> row = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19};
+  for_each_vector_target([&] {
+    for (std::size_t size = 0; size <= row.size(); ++size) {
+      std::vector<double> sum(row.size(), 0.5);
+      add_row(row.data(), size, sum.data());
+      for (std::size_t j = 0; j < row.size(); ++j)
+        EXPECT_EQ(sum[j], j < size ? static_cast<double>(row[j]) + 0.5 : 0.5);
+    }
+  });
 }
 
 }  // namespace
