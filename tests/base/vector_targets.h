@@ -3,9 +3,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <hwy/highway.h>
 
 #include <cstdint>
+
+#define HWY_WANT_AVX3_DL  // some of our code is compiled for it
+#include <hwy/highway.h>
 
 namespace moescope {
 

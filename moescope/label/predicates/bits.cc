@@ -2,64 +2,45 @@
 
 #include "moescope/base/error.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define MOESCOPE_X86_POPCOUNT
-#endif
+#define HWY_WANT_AVX3_DL  // AVX-512 that counts bits
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moescope/label/predicates/bits.cc"
+#include <hwy/foreach_target.h>  // includes this file once a target
+#include <hwy/highway.h>
 
+HWY_BEFORE_NAMESPACE();
+namespace moescope::label::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+std::int64_t count_both(const std::uint64_t* a, const std::uint64_t* b, std::size_t n) {
+  const hn::ScalableTag<std::uint64_t> tag;
+  const std::size_t n_lanes = hn::Lanes(tag);
+  auto sum = hn::Zero(tag);
+  std::size_t i = 0;
+  for (; i + n_lanes <= n; i += n_lanes) {
+    sum = hn::Add(sum, hn::PopulationCount(hn::And(hn::LoadU(tag, a + i), hn::LoadU(tag, b + i))));
+  }
+  std::int64_t count = static_cast<std::int64_t>(hn::GetLane(hn::SumOfLanes(tag, sum)));
+  for (; i < n; ++i) count += std::popcount(a[i] & b[i]);
+  return count;
+}
+
+}  // namespace
+}  // namespace moescope::label::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace moescope::label {
 
 namespace {
 
 using Words = std::span<const std::uint64_t>;
 
-std::int64_t count_plain(const std::uint64_t* a, const std::uint64_t* b, std::size_t n) {
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < n; ++i) count += std::popcount(a[i] & b[i]);
-  return count;
-}
+HWY_EXPORT(count_both);
 
-#ifdef MOESCOPE_X86_POPCOUNT
-__attribute__((target("popcnt"))) std::int64_t count_scalar(const std::uint64_t* a, const std::uint64_t* b,
-                                                            std::size_t n) {
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < n; ++i) count += static_cast<std::int64_t>(_mm_popcnt_u64(a[i] & b[i]));
-  return count;
-}
-
-__attribute__((target("avx512f,avx512vpopcntdq,popcnt"))) std::int64_t count_vector(const std::uint64_t* a,
-                                                                                    const std::uint64_t* b,
-                                                                                    std::size_t n) {
-  __m512i sum = _mm512_setzero_si512();
-  std::size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const __m512i both = _mm512_and_si512(_mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i));
-    sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(both));
-  }
-  alignas(64) std::int64_t lanes[8];
-  _mm512_store_si512(lanes, sum);
-  std::int64_t count = 0;
-  for (std::int64_t lane : lanes) count += lane;
-  for (; i < n; ++i) count += static_cast<std::int64_t>(_mm_popcnt_u64(a[i] & b[i]));
-  return count;
-}
-#endif
-
-using CountFunction = std::int64_t (*)(const std::uint64_t*, const std::uint64_t*, std::size_t);
-
-CountFunction best_count() {
-#ifdef MOESCOPE_X86_POPCOUNT
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512vpopcntdq")) return count_vector;
-  if (__builtin_cpu_supports("popcnt")) return count_scalar;
-#endif
-  return count_plain;
-}
-
-std::int64_t count_pair(const std::uint64_t* a, const std::uint64_t* b, std::size_t n) {
-  static const CountFunction count = best_count();
-  return count(a, b, n);
-}
+std::int64_t count_pair(Words a, Words b) { return HWY_DYNAMIC_DISPATCH(count_both)(a.data(), b.data(), a.size()); }
 
 }  // namespace
 
@@ -67,7 +48,7 @@ Bits::Bits(std::size_t n_bits, bool value) : n_bits_(n_bits), words_((n_bits + 6
   if (value) flip();
 }
 
-std::int64_t Bits::count() const { return count_pair(words_.data(), words_.data(), words_.size()); }
+std::int64_t Bits::count() const { return count_pair(words_, words_); }
 
 Bits& Bits::operator&=(const Bits& other) {
   MOESCOPE_ASSERT(n_bits_ == other.n_bits_);
@@ -104,7 +85,8 @@ Bits Bits::prefix(std::size_t n_bits) const {
 
 std::int64_t count_and(Words a, Words b) {
   MOESCOPE_ASSERT(a.size() == b.size());
-  return count_pair(a.data(), b.data(), a.size());
+  return count_pair(a, b);
 }
 
 }  // namespace moescope::label
+#endif  // HWY_ONCE

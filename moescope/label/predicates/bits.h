@@ -1,7 +1,7 @@
 // Rows of bits and counting them fast: the arithmetic under the rule search.
 //
-// A Bits has one bit an item, 64 to a word; bits behind size() are 0. Counting uses the machine's vector popcount
-// where it has one (told at run time), else the scalar instruction.
+// A Bits has one bit an item, 64 to a word; bits behind size() are 0. Counting is compiled by Highway for
+// several vector widths, of which the machine's best runs.
 #pragma once
 
 #include <bit>

@@ -6,11 +6,12 @@
 
 #include "moescope/base/random.h"
 #include "moescope/label/predicates/predicates.h"
+#include "tests/base/vector_targets.h"
 
 namespace moescope::label {
 namespace {
 
-TEST(Bits, CountLikeALoopAtEverySize) {
+void expect_counts_like_a_loop() {
   Random random(1);
   for (std::size_t n : {0u, 1u, 63u, 64u, 65u, 511u, 512u, 513u, 5000u}) {
     Bits a(n), b(n);
@@ -43,6 +44,8 @@ TEST(Bits, CountLikeALoopAtEverySize) {
     EXPECT_EQ(rest.count(), a.count() - both);
   }
 }
+
+TEST(Bits, CountLikeALoopAtEverySize) { for_each_vector_target(expect_counts_like_a_loop); }
 
 TEST(PredicateTable, KeepsEveryColumnWhetherRareOrCommon) {
   Random random(2);
