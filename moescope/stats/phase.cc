@@ -79,29 +79,4 @@ Color phase_color(double norm, double score_with_self, double largest_norm, doub
   return {y * x + 1 - y, 1 - y, y * (1 - x) + 1 - y};
 }
 
-std::int64_t older_feature_count(std::span<const float> column) {
-  double largest = 0, sum = 0;
-  for (const float w : column) {
-    if (!std::isfinite(w)) throw input_error("a weight is not finite");
-    largest = std::max(largest, static_cast<double>(std::abs(w)));
-    sum += static_cast<double>(std::abs(w));
-  }
-  if (largest <= 1e-6) return 0;
-  if (largest >= 0.8 * sum) return 1;
-  return std::count_if(column.begin(), column.end(),
-                       [&](float w) { return static_cast<double>(std::abs(w)) >= 0.1 * largest; });
-}
-
-OlderPairClass older_pair_class(float first, float second) {
-  constexpr double kCosine = 0.9;
-  const double x = static_cast<double>(first), y = static_cast<double>(second), norm = std::hypot(x, y);
-  if (!std::isfinite(norm)) throw input_error("a weight is not finite");
-  if (norm == 0) return OlderPairClass::kIncomprehensible;
-  if (std::abs(x) > kCosine * norm) return OlderPairClass::kFirstOnly;
-  if (std::abs(y) > kCosine * norm) return OlderPairClass::kSecondOnly;
-  if (std::abs(x + y) > kCosine * norm * std::sqrt(2.0)) return OlderPairClass::kTogether;
-  if (std::abs(x - y) > kCosine * norm * std::sqrt(2.0)) return OlderPairClass::kAntipodal;
-  return OlderPairClass::kIncomprehensible;
-}
-
 }  // namespace moescope::stats

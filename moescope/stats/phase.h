@@ -2,7 +2,7 @@
 // row-major, one panel an expert. What the published phase diagrams show by eye, as numbers.
 //
 // Cells without a number (a model that diverged, an expert that does not exist there) are absent and never counted.
-// Source: arXiv 2510.23671 and its code; the rules named `older` are from its development repository and notebooks.
+// Source: arXiv 2510.23671 and its code.
 // Non-goals: choosing the seed of a cell, drawing.
 #pragma once
 
@@ -43,13 +43,5 @@ struct Color {
   double red = 0, green = 0, blue = 0;
 };
 Color phase_color(double norm, double score_with_self, double largest_norm, double largest_score);
-
-// An older rule of the published development code, for m = 1: all |w_i| <= 1e-6: ignored (0 features); largest |w_i| >=
-// 0.8 sum |w|: monosemantic (1); else the number of |w_i| >= 0.1 of the largest. column [n].
-std::int64_t older_feature_count(std::span<const float> column);
-
-// An older rule of the published notebooks for n = 2, m = 1: |cosine| > 0.9 with (1,0), (0,1), (1,1) or (1,-1).
-enum class OlderPairClass { kFirstOnly, kSecondOnly, kTogether, kAntipodal, kIncomprehensible };
-OlderPairClass older_pair_class(float first, float second);
 
 }  // namespace moescope::stats

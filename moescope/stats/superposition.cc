@@ -190,26 +190,6 @@ std::vector<double> gram_matrix(const FeatureMatrix& w) {
   return gram;
 }
 
-std::vector<double> interference_matrix(const FeatureMatrix& w, double epsilon) {
-  if (!(epsilon >= 0 && std::isfinite(epsilon))) throw input_error("epsilon is {}, expected at least 0", epsilon);
-  std::vector<double> matrix = gram_matrix(w);
-  const std::size_t n = index(w.n_features);
-  for (std::size_t i = 0; i < n; ++i) {
-    const double norm = std::sqrt(matrix[i * n + i]);
-    for (std::size_t j = 0; j < n; ++j) {
-      matrix[i * n + j] = norm <= kZeroNorm ? 0 : matrix[i * n + j] / (norm + epsilon);
-    }
-  }
-  return matrix;
-}
-
-double frobenius_squared(const FeatureMatrix& w) {
-  check(w);
-  double sum = 0;
-  for (const float value : w.rows) sum += static_cast<double>(value) * static_cast<double>(value);
-  return sum;
-}
-
 std::vector<float> scale_by_gain(const FeatureMatrix& w, std::span<const double> gain) {
   check(w);
   check_size("gains", gain.size(), w.n_features, false);
@@ -301,26 +281,6 @@ ModelMeasures model_measures(std::span<const ExpertMeasures> experts, std::span<
   model.per_total_dimension = static_cast<double>(model.n_represented) / (n_experts * m);
   add_global_dimensionality(model, experts, uses);
   return model;
-}
-
-double sparse_uniform_variance(double density) {
-  if (!(density > 0 && density <= 1)) throw input_error("the density is {}, expected a number in (0, 1]", density);
-  return density / 3 - density * density / 4;
-}
-
-std::vector<std::optional<double>> feature_r2(std::span<const double> mean_squared_error,
-                                              std::span<const double> variance) {
-  if (mean_squared_error.size() != variance.size()) {
-    throw input_error("errors of {} features and variances of {}", mean_squared_error.size(), variance.size());
-  }
-  std::vector<std::optional<double>> r2(variance.size());
-  for (std::size_t i = 0; i < variance.size(); ++i) {
-    if (!(variance[i] >= 0) || !std::isfinite(mean_squared_error[i])) {
-      throw input_error("feature {} has error {} and variance {}", i, mean_squared_error[i], variance[i]);
-    }
-    if (variance[i] > 0) r2[i] = 1 - mean_squared_error[i] / variance[i];
-  }
-  return r2;
 }
 
 }  // namespace moescope::stats

@@ -27,7 +27,6 @@
 namespace moescope::stats {
 
 inline constexpr double kZeroNorm = 1e-6;          // a shorter row has no direction
-inline constexpr double kPlottingEpsilon = 1e-5;   // what the published plotting code adds to ||W_i||
 inline constexpr double kMonosemanticBound = 0.2;  // P_i below: monosemantic (published)
 
 // A view of W: row-major [n, m] f32, finite. n, m > 0.
@@ -51,13 +50,8 @@ struct FeatureMeasures {
 // sizes do not fit, a weight is not finite, or a density lies outside [0, 1].
 std::vector<FeatureMeasures> feature_measures(const FeatureMatrix& w, std::span<const double> density = {});
 
-// I_ij = W_i . W_j / (||W_i|| + epsilon), row-major [n, n]: normalised by rows, so not symmetric; the diagonal is about
-// ||W_i||. Rows of zero vectors are 0. epsilon is 0, or kPlottingEpsilon as in the published figures.
-std::vector<double> interference_matrix(const FeatureMatrix& w, double epsilon = 0);
 // W_i . W_j, row-major [n, n], symmetric ("W^T W" in the paper's layout).
 std::vector<double> gram_matrix(const FeatureMatrix& w);
-// ||W||_F^2 = sum_i ||W_i||^2.
-double frobenius_squared(const FeatureMatrix& w);
 
 // Rows scaled by sqrt(gain_i) ("as used"). gain: [n], >= 0. Rows whose gain is NaN (never seen) become 0.
 std::vector<float> scale_by_gain(const FeatureMatrix& w, std::span<const double> gain);
@@ -141,12 +135,5 @@ struct ModelMeasures {
 // experts and uses: [E], as given to and by expert_measures. n_dims: m. 1 <= n_active <= E. Throws kInput otherwise.
 ModelMeasures model_measures(std::span<const ExpertMeasures> experts, std::span<const ExpertUse> uses,
                              std::int64_t n_dims, std::int64_t n_active);
-
-// Variance of x = u * 1[v <= p], u and v uniform on [0, 1): p/3 - p^2/4. p in (0, 1]; throws kInput otherwise.
-double sparse_uniform_variance(double density);
-// R2_i = 1 - E(x_i - xhat_i)^2 / Var x_i, held out; at most 1, below 0 where the mean would do better. Absent for a
-// feature without variance. Both spans [n].
-std::vector<std::optional<double>> feature_r2(std::span<const double> mean_squared_error,
-                                              std::span<const double> variance);
 
 }  // namespace moescope::stats

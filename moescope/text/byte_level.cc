@@ -55,13 +55,6 @@ std::optional<std::uint8_t> character_byte(char32_t c) {
   return static_cast<std::uint8_t>(kAlphabet.byte[c]);
 }
 
-std::string to_byte_characters(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (const char byte : bytes) append_utf8(byte_character(static_cast<std::uint8_t>(byte)), out);
-  return out;
-}
-
 std::optional<std::string> from_byte_characters(std::string_view piece) {
   std::string out;
   for (std::size_t i = 0; i < piece.size(); i += utf8_length(piece[i])) {

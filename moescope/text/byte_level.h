@@ -16,8 +16,6 @@ char32_t byte_character(std::uint8_t byte);
 // The byte that a character stands for, if it stands for one.
 std::optional<std::uint8_t> character_byte(char32_t c);
 
-// Each byte of `bytes` as its character, in UTF-8.
-std::string to_byte_characters(std::string_view bytes);
 // The bytes that `piece` stands for, or nothing if it has a character outside the alphabet.
 std::optional<std::string> from_byte_characters(std::string_view piece);
 

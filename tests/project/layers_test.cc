@@ -75,7 +75,7 @@ TEST(Layers, CMakeLinksTheRoomsThatTheTableAllows) {
 TEST(LayerCheck, FindsAnEdgeThatTheTableForbids) {
   EXPECT_THAT(violations_of("moescope/io/table.cc", "#include <string>\n#include \"moescope/model/config.h\"\n"),
               ElementsAre("moescope/io/table.cc:2: io may not include model (moescope/model/config.h)"));
-  EXPECT_THAT(violations_of("moescope/stats/moments.h", "  #  include \"moescope/io/table.h\""),
+  EXPECT_THAT(violations_of("moescope/stats/interval.h", "  #  include \"moescope/io/table.h\""),
               ElementsAre(HasSubstr("stats may not include io")));
 }
 

@@ -67,21 +67,6 @@ TEST(PhaseMap, ColoursAreWhiteBlueAndRedAtTheCorners) {
   EXPECT_THROW(phase_color(std::numeric_limits<double>::quiet_NaN(), 0, 1, 1), Error);
 }
 
-TEST(PhaseMap, OlderRulesCountFeaturesOfAColumn) {
-  EXPECT_EQ(older_feature_count(std::vector<float>{0, 1e-7f, 0}), 0);
-  EXPECT_EQ(older_feature_count(std::vector<float>{0.05f, 1, 0.1f}), 1);
-  EXPECT_EQ(older_feature_count(std::vector<float>{-1, 1, 0.05f}), 2);
-  EXPECT_EQ(older_feature_count(std::vector<float>{-1, 1, 0.5f}), 3);
-  EXPECT_THROW(older_feature_count(std::vector<float>{1, NAN}), Error);
-  EXPECT_EQ(older_pair_class(1, 0.1f), OlderPairClass::kFirstOnly);
-  EXPECT_EQ(older_pair_class(0, -2), OlderPairClass::kSecondOnly);
-  EXPECT_EQ(older_pair_class(-1, -1), OlderPairClass::kTogether);
-  EXPECT_EQ(older_pair_class(1, -1), OlderPairClass::kAntipodal);
-  // The cones of half angle 25.8 degrees around axes 45 degrees apart overlap: the axes are asked first.
-  EXPECT_EQ(older_pair_class(1, 0.45f), OlderPairClass::kFirstOnly);
-  EXPECT_EQ(older_pair_class(0, 0), OlderPairClass::kIncomprehensible);
-}
-
 TEST(Clustered, EqualsTheMeanAndWidensWhereClustersAgreeWithin) {
   // 8 clusters of 50 equal values each: the interval is that of 8 values, not of 400.
   std::vector<double> values;

@@ -116,27 +116,20 @@ TEST(FeatureMeasures, SumOfDimensionalitiesIsTheNumberOfDimensionsOfATightFrame)
   EXPECT_NEAR(expert_measures(kAntipodal.view(), {}).sum_dimensionality, 1, 1e-12);
 }
 
-TEST(InterferenceMatrix, IsNormalisedByRowsAndTakesThePublishedEpsilon) {
+TEST(GramMatrix, HoldsTheProductsOfRows) {
   const Vectors w{{2, 0, 1, 1}, 2, 2};  // (2, 0) and (1, 1)
-  const std::vector<double> exact = interference_matrix(w.view());
-  EXPECT_DOUBLE_EQ(exact[0], 2);
-  EXPECT_DOUBLE_EQ(exact[1], 1);                   // (1, 0) . (1, 1)
-  EXPECT_DOUBLE_EQ(exact[2], 2 / std::sqrt(2.0));  // (1, 1) / sqrt 2 . (2, 0)
-  EXPECT_DOUBLE_EQ(exact[3], std::sqrt(2.0));
-  EXPECT_DOUBLE_EQ(interference_matrix(w.view(), kPlottingEpsilon)[1], 2 / 2.00001);
   EXPECT_THAT(gram_matrix(w.view()), testing::ElementsAre(4, 2, 2, 2));
-  EXPECT_DOUBLE_EQ(frobenius_squared(w.view()), 6);
 }
 
-TEST(InterferenceMatrix, AgreesWithTheMeasuresOfRandomVectors) {
+TEST(GramMatrix, AgreesWithTheMeasuresOfRandomVectors) {
   Random random(7);
   Vectors w{{}, 9, 4};
   for (int i = 0; i < 36; ++i) w.rows.push_back(static_cast<float>(random.uniform() - 0.5));
-  const std::vector<double> matrix = interference_matrix(w.view());
+  const std::vector<double> gram = gram_matrix(w.view());
   const std::vector<FeatureMeasures> features = feature_measures(w.view());
   for (std::size_t i = 0; i < 9; ++i) {
     double sum = 0;
-    for (std::size_t j = 0; j < 9; ++j) sum += j == i ? 0 : matrix[i * 9 + j] * matrix[i * 9 + j];
+    for (std::size_t j = 0; j < 9; ++j) sum += j == i ? 0 : gram[i * 9 + j] * gram[i * 9 + j] / gram[i * 9 + i];
     EXPECT_NEAR(features[i].interference, std::sqrt(sum), 1e-12);
   }
 }
@@ -254,33 +247,13 @@ TEST(ModelMeasures, GlobalDimensionalityWeighsByTheFeaturesOwnInputs) {
   EXPECT_EQ(model.n_without_dimensionality, 0);  // the zero row's feature never reaches that expert
 }
 
-TEST(FeatureR2, ComparesWithAlwaysSayingTheMean) {
-  EXPECT_DOUBLE_EQ(sparse_uniform_variance(1), 1.0 / 12);
-  // By drawing: E x^2 = p / 3, E x = p / 2.
-  Random random(3);
-  double sum = 0, squares = 0;
-  constexpr int kDraws = 200000;
-  for (int i = 0; i < kDraws; ++i) {
-    const double x = random.uniform() <= 0.3 ? random.uniform() : 0;
-    sum += x;
-    squares += x * x;
-  }
-  EXPECT_NEAR(squares / kDraws - sum * sum / kDraws / kDraws, sparse_uniform_variance(0.3), 1e-3);
-  const std::vector<double> error = {0, 0.5, 2, 1}, variance = {1, 1, 1, 0};
-  const auto r2 = feature_r2(error, variance);
-  EXPECT_DOUBLE_EQ(r2[0].value(), 1);
-  EXPECT_DOUBLE_EQ(r2[1].value(), 0.5);
-  EXPECT_DOUBLE_EQ(r2[2].value(), -1);
-  EXPECT_FALSE(r2[3]);
-}
-
 TEST(Superposition, NamesWhatIsWrongWithItsInput) {
   const Vectors nan{{1, 0, std::numeric_limits<float>::quiet_NaN(), 1}, 2, 2};
   EXPECT_THAT([&] { feature_measures(nan.view()); }, ThrowsMessage<Error>(HasSubstr("weight [1, 0] is not finite")));
   const Vectors infinite{{1, std::numeric_limits<float>::infinity()}, 2, 1};
   EXPECT_THAT([&] { gram_matrix(infinite.view()); }, ThrowsMessage<Error>(HasSubstr("weight [1, 0]")));
   const std::vector<float> five(5, 1);
-  EXPECT_THAT([&] { frobenius_squared({five, 2, 2}); }, ThrowsMessage<Error>(HasSubstr("5 weights, expected 2 x 2")));
+  EXPECT_THAT([&] { gram_matrix({five, 2, 2}); }, ThrowsMessage<Error>(HasSubstr("5 weights, expected 2 x 2")));
   EXPECT_THROW(feature_measures({{}, 0, 2}), Error);
   EXPECT_THROW(feature_measures({five, 5, 0}), Error);
   EXPECT_THROW(feature_measures({five, -5, -1}), Error);
@@ -288,11 +261,7 @@ TEST(Superposition, NamesWhatIsWrongWithItsInput) {
   EXPECT_THAT([&] { feature_measures(kAntipodal.view(), std::vector<double>{0.1}); },
               ThrowsMessage<Error>(HasSubstr("densities of 1 features, expected 2")));
   EXPECT_THROW(feature_measures(kAntipodal.view(), std::vector<double>{0.1, 1.5}), Error);
-  EXPECT_THROW(interference_matrix(kAntipodal.view(), -1), Error);
-  EXPECT_THROW(interference_matrix(kAntipodal.view(), kNaN), Error);
   EXPECT_THROW(scale_by_gain(kAntipodal.view(), std::vector<double>{1, -1}), Error);
-  EXPECT_THROW(sparse_uniform_variance(0), Error);
-  EXPECT_THROW(feature_r2(std::vector<double>{kNaN}, std::vector<double>{1}), Error);
 }
 
 TEST(Superposition, RefusesUseThatDoesNotFit) {

@@ -78,7 +78,11 @@ std::vector<std::pair<std::string, std::string>> naive_merges(const std::vector<
     for (std::size_t begin = 0; begin < text.size();) {
       const std::size_t end = next_gpt2_word(text, begin);
       std::vector<int> word;
-      for (std::size_t i = begin; i < end; ++i) word.push_back(ids.at(to_byte_characters(text.substr(i, 1))));
+      for (std::size_t i = begin; i < end; ++i) {
+        std::string piece;
+        append_utf8(byte_character(static_cast<std::uint8_t>(text[i])), piece);
+        word.push_back(ids.at(piece));
+      }
       ++words[word];
       begin = end;
     }
