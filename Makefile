@@ -23,6 +23,7 @@ DEMO_OUT ?= runs/demo
 DEMO_FLAGS ?= --tokens 250000
 
 sanitized := build-sanitized
+bare := build-bare
 export MOESCOPE_TORCH_ROOT := $(TORCH_ROOT)
 export MOESCOPE_ARROW_ROOT := $(ARROW_ROOT)
 export MOESCOPE_WITH_ARROW := $(WITH_ARROW)
@@ -60,30 +61,41 @@ build: configure  ## the binary, build/moescope
 demo: build  ## analyse the bundled model on text found on this machine and say where the report is
 	@tools/demo $(BUILD)/moescope $(DEMO_MODEL) $(DEMO_CORPUS) $(DEMO_OUT) $(DEMO_FLAGS)
 
+# What only contributors need, besides what the build needs.
+.PHONY: setup-test
+setup-test:
+	@tools/setup --test
+
 .PHONY: test
-test: configure  ## build everything and run every test; the last lines are the summary
+test: setup-test configure  ## build everything and run every test; the last lines are the summary
 	@ninja -C $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) --progress
 
 # A build of its own: the rooms without LibTorch and their tests, instrumented.
 .PHONY: test-sanitized
-test-sanitized: setup  ## the tests of the rooms without LibTorch under the address and undefined-behaviour sanitizers
+test-sanitized: setup-test  ## the tests of the rooms without LibTorch under the address and undefined-behaviour sanitizers
 	@$(configure) -B $(sanitized) -DMOESCOPE_SANITIZE=address,undefined -DMOESCOPE_BUILD_BENCH=OFF -DMOESCOPE_WERROR=OFF >/dev/null
 	@ninja -C $(sanitized) -j $(JOBS)
 	@ctest --test-dir $(sanitized) --output-on-failure -j $(JOBS) --progress
+
+.PHONY: test-bare
+test-bare: setup-test  ## the tests of a build without Arrow, PCRE2, ICU, zstd and zlib
+	@$(configure) -B $(bare) -DMOESCOPE_WITH_ARROW=OFF -DMOESCOPE_WITH_TEXT=OFF -DMOESCOPE_BUILD_BENCH=OFF >/dev/null
+	@ninja -C $(bare) -j $(JOBS)
+	@ctest --test-dir $(bare) --output-on-failure -j $(JOBS) --progress
 
 .PHONY: bench
 bench: configure  ## build and run the benchmarks
 	@tools/bench $(BUILD) $(JOBS)
 
 .PHONY: format
-format: setup  ## rewrite the sources as .clang-format says
+format: setup-test  ## rewrite the sources as .clang-format says
 	@tools/format
 
 .PHONY: tidy
-tidy: configure  ## clang-tidy with the rules of .clang-tidy (needs clang-tidy-14)
+tidy: setup-test configure  ## clang-tidy with the rules of .clang-tidy
 	@tools/tidy $(BUILD) $(JOBS)
 
 .PHONY: clean
 clean:  ## delete build folders; .venv and runs/ stay
-	rm -rf $(BUILD) $(sanitized)
+	rm -rf $(BUILD) $(sanitized) $(bare)

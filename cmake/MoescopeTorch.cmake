@@ -18,7 +18,7 @@ else()
     list(APPEND torch_roots ${prefix})
   endforeach()
   file(GLOB torch_of_venv ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
-  list(APPEND torch_roots ${torch_of_venv} /usr /usr/local)
+  list(APPEND torch_roots ${torch_of_venv} /usr /usr/local ${MOESCOPE_TORCH_FALLBACK})
 endif()
 
 # Uncached, so that a change of the settings above is always heard.
@@ -56,7 +56,7 @@ if(EXISTS ${torch_root}/share/cmake/Torch/TorchConfig.cmake)
   endif()
 endif()
 
-add_library(moescope_torch INTERFACE)
+add_library(moescope_torch INTERFACE IMPORTED)
 target_include_directories(moescope_torch SYSTEM INTERFACE ${torch_root}/include
                                                            ${torch_root}/include/torch/csrc/api/include)
 target_link_libraries(moescope_torch INTERFACE ${torch_lib}/libtorch_cpu.so ${torch_lib}/libc10.so)

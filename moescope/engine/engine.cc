@@ -88,7 +88,7 @@ class Runner {
   }
 
   // x [N, D], rows of the wave's residual, changed in place.
-  void run_layer(std::int64_t layer, const model::LayerWeights& weights, const Batch& batch, at::Tensor x) {
+  void run_layer(std::int64_t layer, const model::LayerWeights& weights, const Batch& batch, const at::Tensor& x) {
     const LayerView view{layer, batch};
     model::LayerObserver* observer = taps_.observe(view);
     if (observer != nullptr) observer->on_residual(x);

@@ -22,7 +22,7 @@ using testing::HasSubstr;
 const fs::path kBinary = fs::path(MOESCOPE_BINARY_DIR) / "moescope";
 
 std::vector<SourceFile> documents() {
-  return read_files({"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "models"}, {".md"});
+  return read_files({"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs", "models"}, {".md"});
 }
 
 std::vector<std::string> paths_of_documents() {

@@ -123,6 +123,13 @@ TEST(Files, EndWithANewlineAndHoldNoCarriageReturns) {
   }
 }
 
+TEST(Files, CiteTheVersionThatIsBuilt) {
+  const std::string build = read_file("CMakeLists.txt").text;
+  std::smatch version;
+  ASSERT_TRUE(std::regex_search(build, version, std::regex(R"(project\(moescope VERSION ([0-9.]+))")));
+  EXPECT_NE(read_file("CITATION.cff").text.find("\nversion: " + version[1].str() + "\n"), std::string::npos);
+}
+
 TEST(FileRules, FindWhatTheyForbid) {
   EXPECT_THAT(too_long({{"moescope/io/x.cc", std::string(501, '\n')}}), SizeIs(1));
   EXPECT_THAT(too_long({{"moescope/io/x.cc", std::string(500, '\n')}}), IsEmpty());

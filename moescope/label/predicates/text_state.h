@@ -101,7 +101,6 @@ class TextState {
   std::string name_in_braces_;
   // lines and sentences
   bool line_first_open_ = false;
-  bool line_has_text_ = false;
   bool sentence_ended_ = false;
   std::string word_exact_;
 };

@@ -229,7 +229,8 @@ std::vector<ExpertSearch::Valued> ExpertSearch::extend(const Rule& rule, int n) 
     }
     beam.clear();
     for (const auto& [key, item] : by_value.items()) beam.push_back(item);
-    for (const auto& [key, item] : by_gain.items()) {
+    for (const auto& entry : by_gain.items()) {
+      const Growing& item = entry.second;
       const bool known = std::any_of(
           beam.begin(), beam.end(), [&](const Growing& other) { return other.hits == item.hits && other.n == item.n; });
       if (!known) beam.push_back(item);
