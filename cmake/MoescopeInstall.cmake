@@ -24,4 +24,13 @@ if(TARGET moescope)
   # .venv lies inside this project, so CMake would leave it out of INSTALL_RPATH_USE_LINK_PATH.
   set_target_properties(moescope PROPERTIES INSTALL_RPATH "${torch_lib};${arrow_root}")
   install(TARGETS moescope RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+  # Made from the program's --help at that moment, so that they are never older than the program.
+  set(shell_files ${CMAKE_BINARY_DIR}/shell)
+  install(CODE "execute_process(COMMAND ${CMAKE_SOURCE_DIR}/tools/shell-files $<TARGET_FILE:moescope> ${shell_files}
+                                COMMAND_ERROR_IS_FATAL ANY)")
+  install(FILES ${shell_files}/moescope.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${shell_files}/moescope.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME moescope)
+  install(FILES ${shell_files}/_moescope DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${shell_files}/moescope.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()

@@ -33,5 +33,13 @@ if [[ -x $build/moescope ]]; then
   [[ $("$folder/outside/outside_model" models/tiny-olmoe) == '32 experts' ]] || fail 'outside_model printed something else'
   # Only the installed program's own RPATH may lead it to its libraries.
   env -u LD_LIBRARY_PATH "$folder/moved/bin/moescope" info models/tiny-olmoe >"$folder/log" || fail 'the installed program does not run'
+
+  # What completion offers for `moescope info --r` is what --help names.
+  offered=$(bash -c "source '$folder/moved/share/bash-completion/completions/moescope'
+    COMP_WORDS=(moescope info --r) COMP_CWORD=2; _moescope; echo \"\${COMPREPLY[*]}\"")
+  [[ $offered == --revision ]] || fail "completion offers '$offered'"
+  for place in man/man1/moescope.1 zsh/site-functions/_moescope fish/vendor_completions.d/moescope.fish; do
+    grep -q -- 'superpose' "$folder/moved/share/$place" || fail "$place knows no superpose"
+  done
 fi
 echo 'installed, found, built against and run'
