@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "bench/random_olmoe.h"
+#include "moescope/base/byte_size.h"
 #include "moescope/base/error.h"
 #include "moescope/base/random.h"
 #include "moescope/engine/device.h"
@@ -67,7 +68,7 @@ Settings parse(int argc, char** argv) {
     else if (name == "--threads")
       settings.n_threads = std::stoi(value);
     else if (name == "--memory")
-      settings.memory_bytes = engine::parse_bytes(value);
+      settings.memory_bytes = parse_bytes(value);
     else if (name == "--cache")
       settings.cache = value;
     else

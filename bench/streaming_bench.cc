@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 
 #include "bench/random_olmoe.h"
+#include "moescope/base/byte_size.h"
 #include "moescope/base/error.h"
 #include "moescope/base/hash.h"
 #include "moescope/engine/device.h"
@@ -51,7 +52,7 @@ Settings parse(int argc, char** argv) {
     else if (name == "--batch")
       settings.batch = std::stoll(value);
     else if (name == "--memory")
-      settings.memory_bytes = engine::parse_bytes(value);
+      settings.memory_bytes = parse_bytes(value);
     else if (name == "--device")
       settings.device = value;
     else if (name == "--cache")

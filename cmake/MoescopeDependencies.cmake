@@ -8,7 +8,7 @@ if(MOESCOPE_WITH_TORCH)
 endif()
 
 # Header-only copies serve as well as packages: -DCMAKE_PREFIX_PATH=FOLDER with include/nlohmann, include/fmt, include/CLI,
-# include/Eigen, include/hwy and include/xxhash.h is enough on a machine where nothing can be installed.
+# include/toml++, include/Eigen, include/hwy and include/xxhash.h is enough on a machine where nothing can be installed.
 find_package(nlohmann_json QUIET)
 if(NOT nlohmann_json_FOUND)
   find_path(NLOHMANN_INCLUDE nlohmann/json.hpp REQUIRED)
@@ -32,9 +32,10 @@ else()
 endif()
 find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
 set(header_folders ${XXHASH_INCLUDE})
-if(NOT MOESCOPE_PACKAGE)  # only the program needs it
+if(NOT MOESCOPE_PACKAGE)  # the program needs one, a source of the room io the other
   find_path(CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
-  list(APPEND header_folders ${CLI11_INCLUDE})
+  find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+  list(APPEND header_folders ${CLI11_INCLUDE} ${TOMLPLUSPLUS_INCLUDE})
 endif()
 add_library(moescope_headers INTERFACE IMPORTED)
 foreach(include ${header_folders})

@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <memory>
 
+#include "moescope/base/byte_size.h"
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
 #include "moescope/cli/settings_file.h"
-#include "moescope/engine/memory.h"
 #include "moescope/report/compare.h"
 
 namespace moescope::cli {
@@ -34,7 +34,7 @@ void run(CLI::App& command, ProbeFlags& flags, const Session& session) {
   analysis::probe::ProbeOptions& options = flags.options;
   options.fit.published = flags.protocol == "published";
   options.fit.controls = !flags.no_controls;
-  if (!flags.memory.empty()) options.memory_bytes = engine::parse_bytes(flags.memory);
+  if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
   const analysis::probe::ProbeSummary summary = analysis::probe::probe(options, session.console);
   if (flags.json) {
     std::fputs((summary.run.dump(2) + "\n").c_str(), stdout);

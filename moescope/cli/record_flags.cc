@@ -1,7 +1,7 @@
 #include "moescope/cli/record_flags.h"
 
+#include "moescope/base/byte_size.h"
 #include "moescope/cli/settings_file.h"
-#include "moescope/engine/memory.h"
 
 namespace moescope::cli {
 
@@ -47,7 +47,7 @@ void add_record_flags(CLI::App& command, RecordFlags& flags) {
 record::RecordOptions finish(CLI::App& command, RecordFlags& flags) {
   apply_settings_file(command, flags.settings);
   record::RecordOptions options = flags.options;
-  if (!flags.memory.empty()) options.memory_bytes = engine::parse_bytes(flags.memory);
+  if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
   return options;
 }
 

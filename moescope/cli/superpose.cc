@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "moescope/base/byte_size.h"
 #include "moescope/cli/command.h"
 #include "moescope/cli/settings_file.h"
-#include "moescope/engine/memory.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/report/superpose_figures.h"
 
@@ -24,7 +24,7 @@ struct SuperposeFlags {
 void run(CLI::App& command, SuperposeFlags& flags, const Session& session) {
   apply_settings_file(command, flags.settings);
   analysis::superpose::SuperposeOptions& options = flags.options;
-  if (!flags.memory.empty()) options.memory_bytes = engine::parse_bytes(flags.memory);
+  if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
   const analysis::superpose::SuperposeResult result = analysis::superpose::superpose(options, session.console);
   if (!flags.no_figures) report::draw_superpose_figures(options.out);
   io::write_file_atomically(options.out / "DONE", "");

@@ -1,4 +1,4 @@
-// How much memory there is, how much this process uses, and how large numbers of bytes are written by people.
+// How much memory there is, and how much this process uses.
 //
 // Source: proc(5), cgroups(7). Linux only; a number that cannot be read is told as absent.
 #pragma once
@@ -17,8 +17,5 @@ std::optional<std::uint64_t> free_memory_bytes(const std::filesystem::path& root
 // Resident now, and the most it ever was (VmRSS, VmHWM).
 std::optional<std::uint64_t> resident_bytes();
 std::optional<std::uint64_t> peak_resident_bytes();
-
-// "8G", "512M", "1.5 GB", "2000000": powers of 1000, or of 1024 with "Ki", "Mi", "Gi", "Ti". Throws kUsage.
-std::uint64_t parse_bytes(const std::string& text);
 
 }  // namespace moescope::engine
