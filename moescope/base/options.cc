@@ -157,7 +157,7 @@ void OptionList::set(std::string_view name, const OptionValue& value) {
   }
   std::string hint = did_you_mean(with_dashes(name), names());
   if (name.find('_') != std::string_view::npos) std::replace(hint.begin(), hint.end(), '-', '_');
-  const Error error = usage_error("'{}' is not a setting", name);
+  const Error error = usage_error("'{}' is not a setting{}", name, owner_.empty() ? "" : " of " + owner_);
   throw hint.empty() ? error : error.hint(hint);
 }
 

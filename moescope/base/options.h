@@ -80,6 +80,9 @@ class Option {
 // The options of a struct, in the order of their description.
 class OptionList {
  public:
+  // `owner`: what the options are settings of, for errors: "a sweep", "'record'".
+  explicit OptionList(std::string owner = {}) : owner_(std::move(owner)) {}
+
   // Options added from here on stand under this heading of --help.
   void group(std::string title) { group_ = std::move(title); }
 
@@ -120,13 +123,13 @@ class OptionList {
  private:
   void append(const char* name, const char* help, OptionNotes notes, OptionField field);
 
-  std::string group_;
+  std::string owner_, group_;
   std::vector<Option> options_;
 };
 
 template <typename Options>
-OptionList described(Options& options) {
-  OptionList list;
+OptionList described(Options& options, std::string owner = {}) {
+  OptionList list(std::move(owner));
   options.describe(list);
   return list;
 }

@@ -71,7 +71,7 @@ void add_toy(CLI::App& command, const Session& session) {
   command.footer("Example: moescope toy experiments/superposition/phase/settings.toml --out runs/phase");
   command.callback([flags, &session] {
     if (flags->implementation.empty()) flags->implementation = flags->train.device == "cpu" ? "lanes" : "batched";
-    toy::parse_word(flags->implementation, flags->train.implementation);
+    flags->train.implementation = parse_word<toy::Implementation>(flags->implementation);
     const toy::SweepSettings settings = toy::read_sweep_settings(flags->settings);
     if (flags->page_only) {
       check_page(*flags, report::write_toy_page(flags->out));

@@ -10,9 +10,10 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
+
+#include "moescope/base/options.h"
 
 namespace moescope::toy {
 
@@ -47,6 +48,35 @@ enum class LossKind {
   kMean,  // mean over features and batch
 };
 
+// The words of settings files and tables.
+constexpr auto words_for(GateKind) {
+  return std::to_array<Word<GateKind>>({{GateKind::kRenormalized, "renormalized"},
+                                        {GateKind::kSwitch, "switch"},
+                                        {GateKind::kFrozen, "frozen"},
+                                        {GateKind::kHash, "hash"}});
+}
+constexpr auto words_for(TieRule) {
+  return std::to_array<Word<TieRule>>(
+      {{TieRule::kFirst, "first"}, {TieRule::kRandom, "random"}, {TieRule::kExcludeZero, "exclude_zero"}});
+}
+constexpr auto words_for(BiasInit) {
+  return std::to_array<Word<BiasInit>>({{BiasInit::kZero, "zero"}, {BiasInit::kXavier, "xavier"}});
+}
+constexpr auto words_for(WeightInit) {
+  return std::to_array<Word<WeightInit>>(
+      {{WeightInit::kWholeTensor, "whole_tensor"}, {WeightInit::kPerExpert, "per_expert"}});
+}
+constexpr auto words_for(GateInit) {
+  return std::to_array<Word<GateInit>>({{GateInit::kXavier, "xavier"},
+                                        {GateInit::kZero, "zero"},
+                                        {GateInit::kDiagonal, "diagonal"},
+                                        {GateInit::kBlocks, "blocks"},
+                                        {GateInit::kShuffledBlocks, "shuffled_blocks"}});
+}
+constexpr auto words_for(LossKind) {
+  return std::to_array<Word<LossKind>>({{LossKind::kSum, "sum"}, {LossKind::kMean, "mean"}});
+}
+
 struct Architecture {
   std::string name;                    // in tables and tensor names; letters, digits, '-', '_', '.'
   std::int64_t n_features = 2;         // n
@@ -64,6 +94,8 @@ struct Architecture {
   // that much, and each is active with the instance's density. 0: independent.
   std::int64_t group_size = 0;
   double group_correlation = 0;
+
+  void describe(OptionList& list);
 };
 
 // AdamW as in PyTorch, on all parameters, biases and gate included; the learning rate is constant.
@@ -78,9 +110,11 @@ struct Training {
   LossKind loss = LossKind::kMean;
   // Adds balance_coef * E * sum_e f_e P_e: f_e the share of the batch with e in K (no gradient), P_e the mean of p_e.
   double balance_coef = 0;
+
+  void describe(OptionList& list);
 };
 
-// Throw kInput with the name of the key and what was expected: sizes below 1 or absurd, more active than experts, an
+// Throw kUsage with the name of the option and what was expected: sizes below 1 or absurd, more active than experts, an
 // initial gate that does not fit the shape, numbers that are not finite.
 void check(const Architecture& architecture);
 void check(const Training& training);
@@ -91,22 +125,5 @@ std::int64_t n_parameters(const Architecture& architecture);
 
 // Whether reconstruction or the balance loss moves G at all.
 bool router_receives_gradient(const Architecture& architecture, const Training& training);
-
-// The words of settings files and tables ("renormalized", "first", ...). parse_ throws kInput naming the allowed words.
-const char* word_of(GateKind kind);
-const char* word_of(TieRule rule);
-const char* word_of(BiasInit init);
-const char* word_of(WeightInit init);
-const char* word_of(GateInit init);
-const char* word_of(LossKind kind);
-void parse_word(const std::string& word, GateKind& kind);
-void parse_word(const std::string& word, TieRule& rule);
-void parse_word(const std::string& word, BiasInit& init);
-void parse_word(const std::string& word, WeightInit& init);
-void parse_word(const std::string& word, GateInit& init);
-void parse_word(const std::string& word, LossKind& kind);
-
-nlohmann::json to_json(const Architecture& architecture);
-nlohmann::json to_json(const Training& training);
 
 }  // namespace moescope::toy

@@ -135,15 +135,10 @@ void check_all(const Architecture& a, const Instance& instance, const Weights& w
                const EvaluationOptions& options) {
   check(a);
   check(a, instance);
-  if (options.n_samples < 1 || options.n_samples > std::int64_t{1} << 30) {
-    throw input_error("eval_samples is {}, expected 1 to {}", options.n_samples, std::int64_t{1} << 30);
-  }
+  check_options(options);
   if (options.n_samples > kMaxWords / input_layout(a).stride) {
-    throw input_error("eval_samples is {}, at most {} for {} features", options.n_samples,
+    throw usage_error("{} is {}, at most {} for {} features", option_name("eval-samples"), options.n_samples,
                       kMaxWords / input_layout(a).stride, a.n_features);
-  }
-  if (!(options.density >= 0 && options.density <= 1)) {
-    throw input_error("eval_density is {}, expected a probability (0: as in training)", options.density);
   }
   MOESCOPE_ASSERT(weights.w.size() == index(a.n_experts * a.n_features * a.n_dims));
   MOESCOPE_ASSERT(weights.b.size() == index(a.n_experts * a.n_features) && weights.gate.size() == weights.b.size());
@@ -219,6 +214,12 @@ Evaluation to_evaluation(const Sums& sums, std::int64_t n_samples) {
 }
 
 }  // namespace
+
+void EvaluationOptions::describe(OptionList& list) {
+  list.add("eval-samples", n_samples, "held-out inputs a model",
+           {.unit = "inputs", .least = 1, .most = std::int64_t{1} << 30});
+  list.add("eval-density", density, "their density; 0: as in training", {.least = 0, .most = 1});
+}
 
 Evaluation evaluate(const Architecture& a, const Training& training, const Instance& instance, const Weights& weights,
                     const EvaluationOptions& options) {

@@ -16,9 +16,11 @@ namespace moescope::toy {
 struct EvaluationOptions {
   std::int64_t n_samples = 8192;
   double density = 0;  // of evaluation inputs; 0: the instance's own
+
+  void describe(OptionList& list);
 };
 
-// Throws kInput as check() does.
+// Throws as check() does, kUsage for more samples than can be numbered.
 Evaluation evaluate(const Architecture& architecture, const Training& training, const Instance& instance,
                     const Weights& weights, const EvaluationOptions& options);
 

@@ -77,15 +77,12 @@ std::vector<float> importance_of(const SweepSettings& s, std::int64_t n, std::in
 }
 
 void check_importance(const SweepSettings& s) {
-  if (!std::isfinite(s.importance_ratio) || s.importance_ratio <= 0) {
-    throw input_error("importance_ratio is {}, expected a number above 0", s.importance_ratio);
-  }
   if (s.importance == ImportanceKind::kLast && s.importance_last.empty()) {
-    throw input_error("importance_last has no values");
+    throw usage_error("{} has no values", option_name("importance-last"));
   }
   if (s.importance != ImportanceKind::kValues && !s.importance_values.empty()) {
-    throw input_error("importance_values are given, but importance is '{}'", word_of(s.importance))
-        .hint("importance = \"values\"");
+    throw usage_error("{} are given, but {} is '{}'", option_name("importance-values"), option_name("importance"),
+                      word_of(s.importance));
   }
 }
 
@@ -234,19 +231,14 @@ void require_own_folder(const fs::path& out, const SweepSettings& settings) {
 }  // namespace
 
 void check(const SweepSettings& s) {
-  if (!s.experiment.empty() &&
-      std::find(kExperiments.begin(), kExperiments.end(), s.experiment) == kExperiments.end()) {
-    throw input_error("experiment '{}' is unknown; one of: {}", s.experiment, fmt::join(kExperiments, ", "));
-  }
-  if (s.n_seeds < 1) throw input_error("seeds is {}, expected at least 1", s.n_seeds);
-  if (s.loss_every < 1) throw input_error("loss_every is {}, expected at least 1", s.loss_every);
-  if (s.densities.empty()) throw input_error("densities has no values");
-  if (s.architectures.empty()) throw input_error("no architecture");
+  check_options(s);
+  if (s.densities.empty()) throw usage_error("{} has no values", option_name("densities"));
+  if (s.architectures.empty()) throw usage_error("no architecture");
   check_importance(s);
   std::set<std::string> names;
   const auto n_cells = static_cast<std::int64_t>(s.densities.size()) * n_importances(s);
   if (s.n_seeds > kMaxInstances / n_cells / static_cast<std::int64_t>(s.architectures.size())) {
-    throw input_error("more than {} models: {} architectures x {} densities x {} importances x {} seeds", kMaxInstances,
+    throw usage_error("more than {} models: {} architectures x {} densities x {} importances x {} seeds", kMaxInstances,
                       s.architectures.size(), s.densities.size(), n_importances(s), s.n_seeds);
   }
   std::int64_t n_numbers = 0;
@@ -265,16 +257,10 @@ void check(const SweepSettings& s) {
       throw error.at("architecture '" + each.architecture.name + "'");
     }
     if (!names.insert(each.architecture.name).second) {
-      throw input_error("two architectures have the name '{}'", each.architecture.name);
+      throw usage_error("two architectures have the name '{}'", each.architecture.name);
     }
     n_numbers += n_cells * s.n_seeds * n_parameters(each.architecture);
-    if (n_numbers > kMaxNumbers) throw input_error("more than {} parameters in all models together", kMaxNumbers);
-  }
-  if (s.evaluation.n_samples < 1 || s.evaluation.n_samples > std::int64_t{1} << 30) {
-    throw input_error("eval_samples is {}, expected 1 to {}", s.evaluation.n_samples, std::int64_t{1} << 30);
-  }
-  if (!(s.evaluation.density >= 0 && s.evaluation.density <= 1)) {
-    throw input_error("eval_density is {}, expected a probability (0: as in training)", s.evaluation.density);
+    if (n_numbers > kMaxNumbers) throw usage_error("more than {} parameters in all models together", kMaxNumbers);
   }
 }
 

@@ -22,12 +22,19 @@ enum class ImportanceKind {
   kShuffledGeometric,  // ratio^perm(i): one permutation by the sweep's seed, shared by all instances of one n
   kValues,             // importance_values
 };
-const char* word_of(ImportanceKind kind);
-void parse_word(const std::string& word, ImportanceKind& kind);
+constexpr auto words_for(ImportanceKind) {
+  return std::to_array<Word<ImportanceKind>>({{ImportanceKind::kOnes, "ones"},
+                                              {ImportanceKind::kLast, "last"},
+                                              {ImportanceKind::kGeometric, "geometric"},
+                                              {ImportanceKind::kShuffledGeometric, "shuffled_geometric"},
+                                              {ImportanceKind::kValues, "values"}});
+}
 
 struct SweepArchitecture {
   Architecture architecture;
   Training training;
+
+  void describe(OptionList& list);
 };
 
 struct SweepSettings {
@@ -43,16 +50,18 @@ struct SweepSettings {
   EvaluationOptions evaluation;
   std::int64_t loss_every = 100;
   bool write_features = false;  // features.csv: one row an instance, expert and feature
+
+  void describe(OptionList& list);  // all but the architectures
 };
 
 inline constexpr std::array kExperiments = {"features_per_dimension", "phase", "specialization", "sparsity_sweep",
                                             "geometry"};
 
-// Throws kInput naming the key: see read_sweep_settings.
+// Throws kUsage naming the option: out of range, repeated name of an architecture, too many instances.
 void check(const SweepSettings& settings);
 
-// Reads a TOML file. Throws kInput naming file and key: unknown key, value that does not fit, repeated name, too many
-// instances.
+// Reads a TOML file: options of the sweep on top, a table [[architecture]] for each, whose keys on top are defaults for
+// all. Throws kInput naming file, line and key: unknown key, value that does not fit, and as check().
 SweepSettings read_sweep_settings(const std::filesystem::path& path);
 nlohmann::json to_json(const SweepSettings& settings);
 
@@ -69,7 +78,7 @@ struct SweepInstance {
   bool best_last_batch = false;  // lowest last-batch loss of its cell: the authors' rule
 };
 
-// All instances of a sweep, untrained, by architecture, density, importance, replicate. Throws kInput as check().
+// All instances of a sweep, untrained, by architecture, density, importance, replicate. Throws as check().
 std::vector<SweepInstance> sweep_instances(const SweepSettings& settings);
 
 struct SweepResult {

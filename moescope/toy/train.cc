@@ -35,15 +35,6 @@ void add_drift(const Architecture& architecture, const Training& training, std::
 
 }  // namespace
 
-const char* word_of(Implementation implementation) {
-  return implementation == Implementation::kLanes ? "lanes" : "batched";
-}
-
-void parse_word(const std::string& word, Implementation& implementation) {
-  if (word != "lanes" && word != "batched") throw input_error("'{}' is unknown; one of: lanes, batched", word);
-  implementation = word == "lanes" ? Implementation::kLanes : Implementation::kBatched;
-}
-
 std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options) {
   return static_cast<std::size_t>(options.implementation == Implementation::kLanes
                                       ? lane_kernels().front().width

@@ -16,8 +16,10 @@
 namespace moescope::toy {
 
 enum class Implementation { kLanes, kBatched };
-const char* word_of(Implementation implementation);
-void parse_word(const std::string& word, Implementation& implementation);
+constexpr auto words_for(Implementation) {
+  return std::to_array<Word<Implementation>>(
+      {{Implementation::kLanes, "lanes"}, {Implementation::kBatched, "batched"}});
+}
 
 struct TrainOptions {
   Implementation implementation = Implementation::kLanes;

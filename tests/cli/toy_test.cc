@@ -92,7 +92,7 @@ TEST_F(ToyCommand, WrongUseIsToldInOneLine) {
   write_settings("stepz = 3");
   expect_error("toy " + path("s.toml") + out, 1, "'stepz' is not a setting");
   write_settings("steps = 3");
-  expect_error("toy " + path("s.toml") + out + " --implementation fast", 1, "one of: lanes, batched");
+  expect_error("toy " + path("s.toml") + out + " --implementation fast", 2, "one of: lanes, batched");
   expect_error("toy " + path("s.toml") + out + " --implementation lanes --device cuda", 2, "--implementation batched");
   expect_error("toy " + path("s.toml") + out + " --device abacus", 1, "device 'abacus'");
 }

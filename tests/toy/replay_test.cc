@@ -49,11 +49,11 @@ Case read_case(const std::string& name) {
   architecture.n_top_activations = a.at("n_top_activations");
   architecture.group_size = a.at("group_size");
   architecture.group_correlation = a.at("group_correlation");
-  parse_word(a.at("gate").get<std::string>(), architecture.gate);
-  parse_word(a.at("ties").get<std::string>(), architecture.ties);
-  parse_word(a.at("bias_init").get<std::string>(), architecture.bias_init);
-  parse_word(a.at("weight_init").get<std::string>(), architecture.weight_init);
-  parse_word(a.at("gate_init").get<std::string>(), architecture.gate_init);
+  architecture.gate = parse_word<decltype(architecture.gate)>(a.at("gate").get<std::string>());
+  architecture.ties = parse_word<decltype(architecture.ties)>(a.at("ties").get<std::string>());
+  architecture.bias_init = parse_word<decltype(architecture.bias_init)>(a.at("bias_init").get<std::string>());
+  architecture.weight_init = parse_word<decltype(architecture.weight_init)>(a.at("weight_init").get<std::string>());
+  architecture.gate_init = parse_word<decltype(architecture.gate_init)>(a.at("gate_init").get<std::string>());
   Training& training = result.training;
   training.n_steps = t.at("steps");
   training.batch = t.at("batch");
@@ -63,7 +63,7 @@ Case read_case(const std::string& name) {
   training.eps = t.at("eps");
   training.weight_decay = t.at("weight_decay");
   training.balance_coef = t.at("balance_coef");
-  parse_word(t.at("loss").get<std::string>(), training.loss);
+  training.loss = parse_word<decltype(training.loss)>(t.at("loss").get<std::string>());
   result.instance = {found.at("density").get<double>(), found.at("importance").get<std::vector<float>>(),
                      std::stoull(found.at("seed").get<std::string>())};
   result.initial = weights_of(found.at("initial"));
