@@ -40,7 +40,7 @@ void print_table(const label::Labels& labels, const label::RunData& run, const l
   fmt::print("{:>5}  {:>10}  {:>8}  {:>8}  {:>13}  {}\n", "layer", "labelled", "mean F1", "tokens", "random expert",
              "beat both controls");
   for (int layer_idx = -1; layer_idx < run.n_layers; ++layer_idx) {
-    const label::LabelSummary layer = label::summarise(labels, layer_idx, options);
+    const label::LabelSummary layer = label::summarise(labels, {layer_idx, false}, options);
     fmt::print("{:>5}  {:>10}  {:>8}  {:>8}  {:>13}  {}\n", layer_idx < 0 ? "all" : std::to_string(layer_idx),
                fmt::format("{}/{}", layer.n_labelled, layer.n_experts), mean_text(layer.f1_rule),
                mean_text(layer.f1_pieces), mean_text(layer.f1_random), share_text(layer.beats_both));

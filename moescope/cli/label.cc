@@ -35,7 +35,7 @@ std::string mean(const std::optional<stats::Estimate>& estimate) {
 }
 
 void print_summary(const label::Labels& labels, const label::RunData& run, const label::LabelOptions& options) {
-  const label::LabelSummary all = label::summarise(labels, -1, options);
+  const label::LabelSummary all = label::summarise(labels, {}, options);
   fmt::print("{} of {} experts have a rule ({} none found, {} too few tokens, {} never reached)\n", all.n_labelled,
              all.n_experts, all.n_no_rule, all.n_too_few, all.n_never);
   fmt::print("beat both controls: {}\n", share(all.beats_both));
@@ -43,8 +43,13 @@ void print_summary(const label::Labels& labels, const label::RunData& run, const
              share(all.beats_random));
   fmt::print("mean F1 on test {}s: rule {}, most frequent tokens {}, random expert {}, always yes {}\n",
              labels.split.unit, mean(all.f1_rule), mean(all.f1_pieces), mean(all.f1_random), mean(all.f1_always));
+  if (const label::LabelSummary shared = label::summarise(labels, {-1, true}, options); shared.n_experts > 0) {
+    fmt::print("shared experts: {} of {} have a rule, beat both {}, mean F1: rule {}, always yes {}\n",
+               shared.n_labelled, shared.n_experts, share(shared.beats_both), mean(shared.f1_rule),
+               mean(shared.f1_always));
+  }
   for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
-    const label::LabelSummary layer = label::summarise(labels, layer_idx, options);
+    const label::LabelSummary layer = label::summarise(labels, {layer_idx, false}, options);
     fmt::print("layer {:>2}: beat both {}, mean F1 {}\n", layer_idx, share(layer.beats_both), mean(layer.f1_rule));
   }
 }

@@ -75,6 +75,7 @@ json to_json(const ExpertLabel& label, const Labels& labels, const RunData& run)
   json line;
   line["layer"] = label.layer;
   line["expert"] = label.expert;
+  line["kind"] = label.is_shared ? "shared" : "routed";
   line["status"] = status_name(label.status);
   line["label"] = label.label;
   line["short_label"] = label.short_label;
@@ -164,13 +165,14 @@ void write_labels(const std::filesystem::path& run_directory, const Labels& labe
                   const LabelOptions& options) {
   std::string lines;
   for (const ExpertLabel& label : labels.experts) lines += dumped(to_json(label, labels, run)) + "\n";
-  json summary = to_json(summarise(labels, -1, options));
+  json summary = to_json(summarise(labels, {}, options));
   summary["layers"] = json::array();
   for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
     json layer = {{"layer", layer_idx}};
-    layer.update(to_json(summarise(labels, layer_idx, options)));
+    layer.update(to_json(summarise(labels, {layer_idx, false}, options)));
     summary["layers"].push_back(layer);
   }
+  if (!run.shared_layers.empty()) summary["shared"] = to_json(summarise(labels, {-1, true}, options));
   summary["settings"] = settings_json(options, labels);
   const auto part = [&](std::size_t i) {
     return json{{"units", labels.split.n_units[i]}, {"tokens", labels.n_tokens[i]}};

@@ -125,7 +125,7 @@ LengthPrice Labeler::price_of_length(const Target& target) const {
 void Labeler::learn(const Target& target, ExpertLabel* label) const {
   label->n_positive = static_cast<std::int64_t>(target.positive.size());
   label->n_left_out = static_cast<std::int64_t>(target.left_out.size());
-  label->n_routed = label->n_positive + label->n_left_out;
+  label->n_routed = target.n_routed;
   for (std::uint32_t row : target.positive) {
     label->n_explain_positive += row < split_.n_explain ? 1 : 0;
     label->n_test_positive += row >= split_.test_begin() ? 1 : 0;
@@ -144,7 +144,7 @@ void Labeler::learn(const Target& target, ExpertLabel* label) const {
 std::optional<int> Labeler::random_other(const std::vector<ExpertLabel>& layer, const ExpertLabel& label) const {
   std::vector<int> others;
   for (const ExpertLabel& other : layer) {
-    if (other.rule && other.expert != label.expert) others.push_back(other.expert);
+    if (other.rule && !other.is_shared && other.expert != label.expert) others.push_back(other.expert);
   }
   if (others.empty()) return std::nullopt;
   const std::uint64_t word = hash64(options_.seed, kRandomExpertSalt, static_cast<std::uint64_t>(label.layer),
@@ -212,6 +212,7 @@ std::vector<ExpertLabel> Labeler::label_layer(int layer_idx, const std::function
     throw_if_interrupted("nothing was written");
     labels[e].layer = layer_idx;
     labels[e].expert = static_cast<int>(e);
+    labels[e].is_shared = labels[e].expert == run_.n_experts;
     labels[e].promoted = std::move(promoted[e]);
     learn(targets[e], &labels[e]);
     on_expert();
@@ -247,7 +248,8 @@ Labels label_experts(const RunData& run, const LabelOptions& options, const text
                      const Console& console) {
   Progress progress(
       console, "label", "experts",
-      static_cast<std::int64_t>(run.n_layers - static_cast<int>(run.dense_layers.size())) * run.n_experts);
+      static_cast<std::int64_t>(run.n_layers - static_cast<int>(run.dense_layers.size())) * run.n_experts +
+          static_cast<std::int64_t>(run.shared_layers.size()));
   progress.update(0, "describing tokens");
   const Labeler labeler(run, options, concepts);
   Labels labels;
@@ -276,7 +278,7 @@ Labels label_experts(const RunData& run, const LabelOptions& options, const text
   return labels;
 }
 
-LabelSummary summarise(const Labels& labels, int layer_idx, const LabelOptions& options) {
+LabelSummary summarise(const Labels& labels, const LabelChoice& choice, const LabelOptions& options) {
   LabelSummary summary;
   std::int64_t n_both = 0, n_both_of = 0, n_pieces = 0, n_pieces_of = 0, n_random = 0, n_random_of = 0;
   std::vector<double> rule, pieces, random, always;
@@ -284,7 +286,8 @@ LabelSummary summarise(const Labels& labels, int layer_idx, const LabelOptions& 
     if (score && score->f1) values->push_back(*score->f1);
   };
   for (const ExpertLabel& label : labels.experts) {
-    if (layer_idx >= 0 && label.layer != layer_idx) continue;
+    if (label.is_shared != choice.shared) continue;
+    if (choice.layer_idx >= 0 && label.layer != choice.layer_idx) continue;
     ++summary.n_experts;
     summary.n_labelled += label.status == LabelStatus::kOk ? 1 : 0;
     summary.n_no_rule += label.status == LabelStatus::kNoRule ? 1 : 0;

@@ -47,6 +47,7 @@ struct Control {
 
 struct ExpertLabel {
   int layer = 0, expert = 0;
+  bool is_shared = false;  // the shared expert of its layer, behind the routed ones
   LabelStatus status = LabelStatus::kOk;
   std::string label, short_label, rule_text;
   std::optional<Rule> rule;
@@ -89,7 +90,11 @@ struct LabelSummary {
   std::optional<stats::Estimate> beats_both, beats_pieces, beats_random;    // shares of the experts that were scored
   std::optional<stats::Estimate> f1_rule, f1_pieces, f1_random, f1_always;  // means over experts with a rule
 };
-// Of one layer, or of all for layer_idx < 0.
-LabelSummary summarise(const Labels& labels, int layer_idx, const LabelOptions& options);
+// Which labels are summed up: those of routed experts, or those of shared experts, whose base rates are others.
+struct LabelChoice {
+  int layer_idx = -1;  // all layers
+  bool shared = false;
+};
+LabelSummary summarise(const Labels& labels, const LabelChoice& choice, const LabelOptions& options);
 
 }  // namespace moescope::label

@@ -84,16 +84,21 @@ std::int64_t first_dimension(const io::SafetensorsFile& file, const std::string&
   return tensor.shape[0];
 }
 
+void check_scores(const std::vector<float>& scores, const std::string& place) {
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!std::isfinite(scores[i]) || scores[i] < 0) throw input_error("score {} at element {}", scores[i], i).at(place);
+  }
+}
+
 void check_routing(const LayerRouting& routing, int n_experts, const std::string& place) {
   for (std::size_t i = 0; i < routing.expert_ids.size(); ++i) {
     if (routing.expert_ids[i] < 0 || routing.expert_ids[i] >= n_experts) {
       throw input_error("expert {} at element {}, expected 0 to {}", routing.expert_ids[i], i, n_experts - 1)
           .at(place + ".expert_ids");
     }
-    if (!std::isfinite(routing.scores[i]) || routing.scores[i] < 0) {
-      throw input_error("score {} at element {}", routing.scores[i], i).at(place + ".scores");
-    }
   }
+  check_scores(routing.scores, place + ".scores");
+  check_scores(routing.shared_scores, place + ".shared_scores");
 }
 
 Evidence read_evidence(const fs::path& path) {
@@ -147,7 +152,7 @@ void check_run_data(const RunData& run, const std::string& place) {
   const auto n_pieces = static_cast<std::int32_t>(run.pieces.size());
   for (std::size_t w = 0; w < evidence.size(); ++w) {
     const bool known = evidence.layer[w] >= 0 && evidence.layer[w] < run.n_layers && evidence.expert[w] >= 0 &&
-                       evidence.expert[w] < run.n_experts;
+                       evidence.expert[w] < run.n_experts + (run.shared_layers.contains(evidence.layer[w]) ? 1 : 0);
     if (!known) {
       throw input_error("evidence row {} is of layer {}, expert {}", w, evidence.layer[w], evidence.expert[w])
           .at(place);
@@ -187,13 +192,20 @@ RunData read_run_data(const std::filesystem::path& run_directory) {
   tokens.context_position = read_tensor<std::int32_t>(*trace, "context_position", {n});
   tokens.byte_begin = read_tensor<std::int32_t>(*trace, "byte_begin", {n});
   tokens.byte_end = read_tensor<std::int32_t>(*trace, "byte_end", {n});
+  const auto shared_name = [](int layer_idx) { return "layers." + std::to_string(layer_idx) + ".shared_scores"; };
+  for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
+    if (trace->contains(shared_name(layer_idx))) run.shared_layers.insert(layer_idx);
+  }
   const int n_experts = run.n_experts;
   const std::int64_t k = run.n_experts_per_token;
-  run.routing = [trace, n, k, n_experts](int layer_idx) {
+  run.routing = [trace, n, k, n_experts, shared_name](int layer_idx) {
     const std::string name = "layers." + std::to_string(layer_idx);
     LayerRouting routing;
     routing.expert_ids = read_tensor<std::int32_t>(*trace, name + ".expert_ids", {n, k});
     routing.scores = read_tensor<float>(*trace, name + ".scores", {n, k});
+    if (trace->contains(shared_name(layer_idx))) {
+      routing.shared_scores = read_tensor<float>(*trace, shared_name(layer_idx), {n});
+    }
     check_routing(routing, n_experts, trace->path().string() + ": " + name);
     return routing;
   };

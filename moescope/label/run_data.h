@@ -31,8 +31,9 @@ struct TracedTokens {
 
 // Routing of one layer. [N, K] row-major.
 struct LayerRouting {
-  std::vector<std::int32_t> expert_ids;  // in [0, E)
-  std::vector<float> scores;             // finite, >= 0
+  std::vector<std::int32_t> expert_ids = {};  // in [0, E)
+  std::vector<float> scores = {};             // finite, >= 0
+  std::vector<float> shared_scores = {};      // [N], of the shared expert, finite, >= 0; empty in a layer without one
 };
 
 // Evidence windows, all layers; columns as in docs/run-directory.md.
@@ -46,8 +47,9 @@ struct Evidence {
 // Owns everything but the routing, which is read a layer at a time. Safe to read from many threads.
 struct RunData {
   int n_layers = 0;
-  int n_experts = 0;
+  int n_experts = 0;  // E, routed ones; a shared expert has the number E
   int n_experts_per_token = 0;
+  std::set<int> shared_layers;      // that have a shared expert besides
   std::set<int> dense_layers;       // every token reaches their one expert: nothing to explain, no label
   std::vector<std::string> pieces;  // text of token id i
   std::vector<TracedDocument> documents;

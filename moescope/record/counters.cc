@@ -87,7 +87,7 @@ RouterStatistics::RouterStatistics(const RecordShape& shape)
     : n_tokens(static_cast<std::size_t>(shape.n_layers)),
       sum_entropy_bits(static_cast<std::size_t>(shape.n_layers)),
       sum_margin(static_cast<std::size_t>(shape.n_layers)),
-      coactivation(shape.n_all() * static_cast<std::size_t>(shape.n_experts)),
+      coactivation(static_cast<std::size_t>(shape.n_layers * shape.n_experts * shape.n_experts)),
       shape_(shape) {}
 
 void RouterStatistics::on_routing(std::int64_t layer_idx, const model::Routing& routing) {

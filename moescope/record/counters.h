@@ -1,7 +1,8 @@
 // Sums by expert and layer: how many tokens, from which domains, chosen with whom, with what weight, and how the
-// expert's neurons and outputs look. Integers and float64, so that waves and batches only change float rounding, and
-// sums of parts of a corpus add up to those of the whole: integers exactly, and reals, all of whose terms are >= 0,
-// within a relative n 2^-53 of the exact sum of n terms in whatever order.
+// expert's neurons and outputs look. What the router decided is about routed experts alone. Integers and float64, so
+// that waves and batches only change float rounding, and sums of parts of a corpus add up to those of the whole:
+// integers exactly, and reals, all of whose terms are >= 0, within a relative n 2^-53 of the exact sum of n terms in
+// whatever order.
 //
 // Source: OLMoE (arXiv 2409.02060), section 5: specialization by domain and vocabulary. docs/run-directory.md says what
 // the tables made of them hold.
@@ -54,7 +55,7 @@ class RouterStatistics {
   std::vector<std::int64_t> n_tokens;      // [L]
   std::vector<double> sum_entropy_bits;    // [L], of the router's probabilities over all experts
   std::vector<double> sum_margin;          // [L], first minus second probability (the first itself with one expert)
-  std::vector<std::int64_t> coactivation;  // [L, E, E], symmetric, the diagonal is the expert's n_tokens
+  std::vector<std::int64_t> coactivation;  // [L, E, E] of routed experts, symmetric, the diagonal is n_tokens
 
  private:
   RecordShape shape_;

@@ -19,6 +19,13 @@ bool stays(EvidenceKind kind, const Candidate& a, const Candidate& b) {
   return a.window_idx < b.window_idx;
 }
 
+// Keeps the samples of experts apart. A shared expert's does not move those of the routed ones.
+std::uint64_t sample_key(const RecordShape& shape, std::int64_t layer, std::int64_t expert) {
+  const bool shared = shape.kind(layer, expert) == ExpertKind::kShared;
+  return static_cast<std::uint64_t>(shared ? shape.n_layers * shape.n_experts + layer
+                                           : layer * shape.n_experts + expert);
+}
+
 }  // namespace
 
 EvidenceCollector::EvidenceCollector(const RecordShape& shape, const EvidenceOptions& options, at::ScalarType dtype)
@@ -50,6 +57,7 @@ std::uint64_t EvidenceCollector::bytes(const RecordShape& shape, const EvidenceO
 
 void EvidenceCollector::on_expert(const ExpertBatch& expert) {
   const std::size_t idx = shape_.idx(expert.layer_idx, expert.expert_idx);
+  const std::uint64_t key = sample_key(shape_, expert.layer_idx, expert.expert_idx);
   const auto window_of = [&](std::size_t i) {
     return expert.batch.window_of_row[static_cast<std::size_t>(expert.rows[i])];
   };
@@ -64,7 +72,7 @@ void EvidenceCollector::on_expert(const ExpertBatch& expert) {
     ++n_fired_[idx];
     Candidate candidate;
     candidate.window_idx = window.window_idx;
-    candidate.priority = hash64(options_.seed, static_cast<std::uint64_t>(window.window_idx), idx);
+    candidate.priority = hash64(options_.seed, static_cast<std::uint64_t>(window.window_idx), key);
     candidate.strength = strength;
     candidate.doc_idx = window.doc_idx;
     candidate.position = window.position;
@@ -156,8 +164,8 @@ KeptWindow EvidenceCollector::keep(const Store& store, std::size_t expert, const
   const std::size_t slot = expert * static_cast<std::size_t>(store.capacity) + static_cast<std::size_t>(candidate.slot);
   const auto width = static_cast<std::size_t>(options_.window);
   KeptWindow kept;
-  kept.layer_idx = static_cast<std::int64_t>(expert) / shape_.n_experts;
-  kept.expert_idx = static_cast<std::int64_t>(expert) % shape_.n_experts;
+  kept.layer_idx = static_cast<std::int64_t>(expert) / shape_.n_columns();
+  kept.expert_idx = static_cast<std::int64_t>(expert) % shape_.n_columns();
   kept.kind = store.kind;
   kept.decile = decile;
   kept.candidate = &candidate;

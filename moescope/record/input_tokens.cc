@@ -87,12 +87,14 @@ void InputTokenCounts::load_state(const io::SafetensorsFile& state) {
 
 std::uint64_t InputTokenCounts::estimate_bytes(const RecordShape& shape, std::int64_t n_tokens) {
   constexpr double kHeapsFactor = 44, kVectorSlack = 1.5;
-  const auto per_expert =
-      static_cast<double>(n_tokens * shape.n_experts_per_token) / static_cast<double>(shape.n_experts);
-  const double n_distinct =
-      std::min({static_cast<double>(shape.d_vocab), kHeapsFactor * std::sqrt(per_expert), per_expert});
-  return static_cast<std::uint64_t>(kVectorSlack * n_distinct *
-                                    static_cast<double>(sizeof(TokenCount) * shape.n_all()));
+  const auto bytes = [&](double n, std::int64_t n_experts) {  // of experts that n tokens reach
+    const double n_distinct = std::min({static_cast<double>(shape.d_vocab), kHeapsFactor * std::sqrt(n), n});
+    return kVectorSlack * n_distinct * static_cast<double>(sizeof(TokenCount)) * static_cast<double>(n_experts);
+  };
+  const auto n_all = static_cast<double>(n_tokens), k = static_cast<double>(shape.n_experts_per_token);
+  return static_cast<std::uint64_t>(
+      bytes(n_all * k / static_cast<double>(shape.n_experts), shape.n_layers * shape.n_experts) +
+      bytes(n_all, shape.d_shared > 0 ? shape.n_layers : 0));
 }
 
 void InputTokenCounts::write(const std::filesystem::path& path) const {

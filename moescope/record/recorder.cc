@@ -13,14 +13,9 @@ constexpr const char* kTraceName = "trace.bin";
 }  // namespace
 
 RecordShape record_shape(const model::ModelConfig& config) {
-  RecordShape shape{config.n_layers,
-                    config.router.n_experts,
-                    config.router.n_experts_per_token,
-                    config.d_model,
-                    config.d_expert,
-                    config.d_expert,
-                    config.d_vocab,
-                    {}};
+  RecordShape shape{config.n_layers, config.router.n_experts, config.router.n_experts_per_token,
+                    config.d_model,  config.d_expert,         config.d_expert,
+                    config.d_shared, config.d_vocab,          {}};
   for (std::int64_t l = 0; l < config.n_layers; ++l) {
     shape.dense_layers.push_back(config.is_dense(l));
     if (config.is_dense(l)) shape.d_dense = config.d_hidden(l);
@@ -55,7 +50,7 @@ Recorder::Recorder(const model::ModelConfig& config, const text::TokenCorpus& co
 engine::TapNeeds Recorder::needs() const {
   engine::TapNeeds needs;
   needs.routing = true;
-  needs.experts = true;
+  needs.experts = needs.shared = true;
   needs.final = options_.loss;
   return needs;
 }
@@ -66,6 +61,7 @@ engine::TapMemory Recorder::memory() const {
                        router_.bytes() + InputTokenCounts::estimate_bytes(shape_, n_tokens_);
   const auto k = static_cast<std::uint64_t>(shape_.n_experts_per_token);
   memory.bytes_per_batch_token = k * (3 * 4 + 2 * 4) + static_cast<std::uint64_t>(shape_.n_experts) * 8;
+  if (shape_.d_shared > 0) memory.bytes_per_batch_token += 2 * 8 + 3 * 4 + 2 * 4;  // all rows at once, and their trace
   return memory;
 }
 
@@ -85,7 +81,9 @@ void Recorder::on_expert(const engine::LayerView& view, const model::ExpertCall&
   const float* weight = weights.const_data_ptr<float>();
   for (std::size_t i = 0; i < n; ++i) scores[i] = round_score(weight[i] * norms[i]);
   if (!std::all_of(scores.begin(), scores.end(), [](float score) { return std::isfinite(score); })) {
-    throw input_error("layer {}, expert {}: an output is not a finite number", view.layer_idx, call.expert_idx)
+    const bool shared = shape_.kind(view.layer_idx, call.expert_idx) == ExpertKind::kShared;
+    throw input_error("layer {}, {}: an output is not a finite number", view.layer_idx,
+                      shared ? "shared expert" : fmt::format("expert {}", call.expert_idx))
         .hint("weights are broken, or --dtype float32 is needed");
   }
   const ExpertBatch expert{view.layer_idx,
@@ -101,6 +99,17 @@ void Recorder::on_expert(const engine::LayerView& view, const model::ExpertCall&
   input_tokens_.on_expert(expert);
   evidence_.on_expert(expert);
   if (traces_batch_) trace_.on_expert(expert);
+}
+
+// An expert that every token reaches.
+void Recorder::on_shared(const engine::LayerView& view, const model::SharedCall& call) {
+  model::ExpertCall all;
+  all.expert_idx = shape_.n_experts;
+  all.rows = all.slots = at::arange(call.outputs.size(0), at::kLong);
+  all.weights = call.weights;
+  all.neurons = call.neurons;
+  all.outputs = call.outputs;
+  on_expert(view, all);
 }
 
 void Recorder::on_layer_end(const engine::LayerView& view) {

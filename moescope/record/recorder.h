@@ -47,6 +47,7 @@ class Recorder : public engine::Tap {
   void on_routing(const engine::LayerView& view, const model::Routing& routing) override;
   // Throws kInput naming layer and expert if an output is not finite.
   void on_expert(const engine::LayerView& view, const model::ExpertCall& call) override;
+  void on_shared(const engine::LayerView& view, const model::SharedCall& call) override;
   void on_layer_end(const engine::LayerView& view) override;
   void on_final(const engine::Batch& batch, const at::Tensor& losses) override;
 

@@ -26,6 +26,7 @@ json model_json(const RunFacts& facts) {
           {"n_experts_per_token", config.router.n_experts_per_token},
           {"d_model", config.d_model},
           {"d_expert", config.d_expert},
+          {"d_shared", config.d_shared},
           {"dense_layers", dense},
           {"d_vocab", config.d_vocab},
           {"n_parameters", config.n_parameters()},
@@ -141,6 +142,8 @@ json identity_json(const RunFacts& facts) {
   identity["model hash"] = facts.hashes.model;
   identity["tokenizer hash"] = facts.hashes.tokenizer;
   identity["corpus hash"] = facts.corpus.hash;
+  // Builds that left shared experts out made other files of the same settings.
+  if (facts.checkpoint.config().d_shared > 0) identity["shared_experts"] = true;
   return identity;
 }
 

@@ -32,7 +32,7 @@ io::Table expert_table(const Recorder& recorder, std::int64_t n_windows_wanted) 
   const ExpertCounters& counters = recorder.counters();
   io::IntColumn layer, expert, n_tokens, n_windows;
   io::RealColumn load, weight, score, norm, active, active_01;
-  io::TextColumn status;
+  io::TextColumn kind, status;
   for (std::int64_t l = 0; l < shape.n_layers; ++l) {
     const std::int64_t n_routed = recorder.router().n_tokens[static_cast<std::size_t>(l)] * shape.n_per_token_in(l);
     for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
@@ -42,21 +42,24 @@ io::Table expert_table(const Recorder& recorder, std::int64_t n_windows_wanted) 
         return n == 0 ? std::nullopt : std::optional(ratio(sum, static_cast<double>(n)));
       };
       const std::int64_t windows = recorder.evidence().n_windows_fired(l, e);
+      const ExpertKind of = shape.kind(l, e);
       layer.emplace_back(l);
       expert.emplace_back(e);
+      kind.emplace_back(kind_word(of));
       n_tokens.emplace_back(n);
-      load.emplace_back(ratio(n, n_routed));
+      load.push_back(of == ExpertKind::kShared ? std::nullopt : std::optional(ratio(n, n_routed)));
       weight.push_back(mean(counters.sum_weight[idx]));
       score.push_back(mean(counters.sum_score[idx]));
       norm.push_back(mean(counters.sum_norm[idx]));
-      active.push_back(mean(ratio(counters.n_active[idx], shape.d_hidden_in(l))));
-      active_01.push_back(mean(ratio(counters.n_active_01[idx], shape.d_hidden_in(l))));
+      active.push_back(mean(ratio(counters.n_active[idx], shape.d_hidden(l, e))));
+      active_01.push_back(mean(ratio(counters.n_active_01[idx], shape.d_hidden(l, e))));
       n_windows.emplace_back(windows);
       status.emplace_back(expert_status(n, windows, n_windows_wanted));
     }
   }
   return {{{"layer", layer},
            {"expert", expert},
+           {"kind", kind},
            {"n_tokens", n_tokens},
            {"load_frac", load},
            {"mean_weight", weight},
@@ -79,7 +82,7 @@ io::Table layer_table(const Recorder& recorder) {
     const std::int64_t n_routed = n * shape.n_per_token_in(l);
     double bits = 0;
     std::int64_t most = 0, never = 0;
-    for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
+    for (std::int64_t e = 0; e < shape.n_routed_in(l); ++e) {
       const std::int64_t of_expert = recorder.counters().n_tokens[shape.idx(l, e)];
       const double share = ratio(of_expert, n_routed);
       if (of_expert > 0) bits -= share * std::log2(share);
@@ -91,7 +94,7 @@ io::Table layer_table(const Recorder& recorder) {
     entropy.emplace_back(ratio(router.sum_entropy_bits[at], static_cast<double>(n)));
     margin.emplace_back(ratio(router.sum_margin[at], static_cast<double>(n)));
     load_entropy.emplace_back(bits);
-    load_max.emplace_back(ratio(most * shape.n_experts_in(l), n_routed));
+    load_max.emplace_back(ratio(most * shape.n_routed_in(l), n_routed));
     n_never.emplace_back(never);
   }
   return {{{"layer", layer},
@@ -107,20 +110,21 @@ io::Table domain_table(const Recorder& recorder) {
   const RecordShape& shape = recorder.shape();
   const auto n_domains = static_cast<std::size_t>(recorder.counters().n_domains());
   io::IntColumn layer, expert, n_tokens;
-  io::TextColumn domain;
+  io::TextColumn kind, domain;
   io::RealColumn share;
   const auto count = [&](std::int64_t l, std::int64_t e, std::size_t d) {
     return recorder.counters().n_by_domain[shape.idx(l, e) * n_domains + d];
   };
   for (std::int64_t l = 0; l < shape.n_layers; ++l) {
     std::vector<std::int64_t> of_domain(n_domains);  // routed tokens: K for each token of the domain
-    for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
+    for (std::int64_t e = 0; e < shape.n_routed_in(l); ++e) {
       for (std::size_t d = 0; d < n_domains; ++d) of_domain[d] += count(l, e, d);
     }
     for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
       for (std::size_t d = 0; d < n_domains; ++d) {
         layer.emplace_back(l);
         expert.emplace_back(e);
+        kind.emplace_back(kind_word(shape.kind(l, e)));
         domain.emplace_back(recorder.domains().names[d]);
         n_tokens.emplace_back(count(l, e, d));
         share.emplace_back(ratio(count(l, e, d) * shape.n_per_token_in(l), of_domain[d]));
@@ -129,6 +133,7 @@ io::Table domain_table(const Recorder& recorder) {
   }
   return {{{"layer", layer},
            {"expert", expert},
+           {"kind", kind},
            {"domain", domain},
            {"n_tokens", n_tokens},
            {"share_of_domain_frac", share}}};
@@ -139,6 +144,15 @@ std::string text_of_json(const nlohmann::json& json) {
 }
 
 }  // namespace
+
+const char* kind_word(ExpertKind kind) {
+  switch (kind) {
+    case ExpertKind::kRouted: return "routed";
+    case ExpertKind::kDense: return "dense";
+    case ExpertKind::kShared: return "shared";
+  }
+  return "";
+}
 
 RareExperts count_rare(const Recorder& recorder, std::int64_t n_windows_wanted) {
   RareExperts counts;

@@ -21,9 +21,22 @@ TraceFile::~TraceFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+std::vector<TraceFile::Part> TraceFile::parts() const {
+  std::vector<Part> parts = {kIds, kWeights, kScores};
+  if (shape_.d_shared > 0) parts.insert(parts.end(), {kSharedWeights, kSharedScores});
+  return parts;
+}
+
+std::int64_t TraceFile::n_columns(Part part) const { return part <= kScores ? shape_.n_experts_per_token : 1; }
+
 std::uint64_t TraceFile::offset(std::int64_t layer, Part part, std::int64_t token) const {
-  const std::int64_t n_rows = (layer * 3 + part) * n_traced_ + token;
-  return static_cast<std::uint64_t>(n_rows * shape_.n_experts_per_token) * sizeof(float);
+  std::int64_t n_of_layer = 0, n_before = 0;  // values a token
+  for (const Part each : parts()) {
+    if (each < part) n_before += n_columns(each);
+    n_of_layer += n_columns(each);
+  }
+  const std::int64_t n = (layer * n_of_layer + n_before) * n_traced_ + token * n_columns(part);
+  return static_cast<std::uint64_t>(n) * sizeof(float);
 }
 
 void TraceFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
@@ -46,6 +59,8 @@ void TraceFile::on_routing(std::int64_t layer_idx, const model::Routing& routing
   ids_.assign(n * k, -1);
   weights_.assign(n * k, 0.0F);
   scores_.assign(n * k, 0.0F);
+  shared_weights_.assign(n, 0.0F);
+  shared_scores_.assign(n, 0.0F);
   for (std::size_t i = 0; i < n; ++i) {
     std::copy_n(ids.const_data_ptr<std::int32_t>() + i * used, used, ids_.begin() + static_cast<std::ptrdiff_t>(i * k));
     std::copy_n(weights.const_data_ptr<float>() + i * used, used,
@@ -54,6 +69,11 @@ void TraceFile::on_routing(std::int64_t layer_idx, const model::Routing& routing
 }
 
 void TraceFile::on_expert(const ExpertBatch& expert) {
+  if (shape_.kind(expert.layer_idx, expert.expert_idx) == ExpertKind::kShared) {
+    std::copy(expert.weights.begin(), expert.weights.end(), shared_weights_.begin());
+    std::copy(expert.scores.begin(), expert.scores.end(), shared_scores_.begin());
+    return;
+  }
   const auto k = static_cast<std::size_t>(shape_.n_experts_per_token);
   const auto used = static_cast<std::size_t>(shape_.n_per_token_in(expert.layer_idx));
   for (std::size_t i = 0; i < expert.slots.size(); ++i) {
@@ -62,19 +82,28 @@ void TraceFile::on_expert(const ExpertBatch& expert) {
   }
 }
 
+std::span<const std::byte> TraceFile::row_bytes(Part part, std::size_t begin, std::size_t end) const {
+  const auto k = static_cast<std::size_t>(n_columns(part)), first = begin * k, count = (end - begin) * k;
+  const auto rows = [&](const auto& values) { return std::as_bytes(std::span(values.data() + first, count)); };
+  switch (part) {
+    case kIds: return rows(ids_);
+    case kWeights: return rows(weights_);
+    case kScores: return rows(scores_);
+    case kSharedWeights: return rows(shared_weights_);
+    case kSharedScores: return rows(shared_scores_);
+  }
+  return {};
+}
+
 void TraceFile::on_layer_end(const engine::LayerView& view) {
   const std::vector<std::int64_t>& token_idx = view.batch.token_idx;
-  const auto k = static_cast<std::size_t>(shape_.n_experts_per_token);
   for (std::size_t begin = 0, end = 0; begin < token_idx.size(); begin = end) {
     end = begin + 1;
     if (token_idx[begin] >= n_traced_) continue;
     while (end < token_idx.size() && token_idx[end] == token_idx[end - 1] + 1 && token_idx[end] < n_traced_) ++end;
-    const std::size_t first = begin * k, count = (end - begin) * k;
-    write_at(offset(view.layer_idx, kIds, token_idx[begin]), std::as_bytes(std::span(ids_.data() + first, count)));
-    write_at(offset(view.layer_idx, kWeights, token_idx[begin]),
-             std::as_bytes(std::span(weights_.data() + first, count)));
-    write_at(offset(view.layer_idx, kScores, token_idx[begin]),
-             std::as_bytes(std::span(scores_.data() + first, count)));
+    for (const Part part : parts()) {
+      write_at(offset(view.layer_idx, part, token_idx[begin]), row_bytes(part, begin, end));
+    }
   }
 }
 
@@ -83,7 +112,7 @@ void TraceFile::merge(const std::filesystem::path& other, TokenRange tokens) {
   if (tokens.begin >= tokens.end) return;
   const auto mapped = io::MappedFile::open(other);
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    for (const Part part : {kIds, kWeights, kScores}) {
+    for (const Part part : parts()) {
       const std::uint64_t begin = offset(layer, part, tokens.begin), end = offset(layer, part, tokens.end);
       if (end > mapped->bytes().size()) {
         throw input_error("{} has {} bytes, expected at least {}", other.string(), mapped->bytes().size(), end);
@@ -131,29 +160,30 @@ void TraceFile::assemble(const std::filesystem::path& path, const text::TokenCor
                        io::tensor_to_write("byte_begin", {n_traced_}, begins),
                        io::tensor_to_write("byte_end", {n_traced_}, ends)};
   StateArrays plan = small;
-  const std::array<const char*, 3> names = {"expert_ids", "weights", "scores"};
+  const std::array<const char*, 5> names = {"expert_ids", "weights", "scores", "shared_weights", "shared_scores"};
+  const auto name = [&](std::int64_t layer, Part part) { return fmt::format("layers.{}.{}", layer, names[part]); };
+  const auto in_layer = [&](std::int64_t layer, Part part) { return part <= kScores || shape_.shared(layer); };
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    for (const Part part : {kIds, kWeights, kScores}) {
-      plan.push_back({fmt::format("layers.{}.{}", layer, names[part]),
-                      part == kIds ? io::DType::kI32 : io::DType::kF32,
-                      {n_traced_, shape_.n_experts_per_token},
-                      {}});
+    for (const Part part : parts()) {
+      if (!in_layer(layer, part)) continue;
+      const auto shape = part <= kScores ? std::vector{n_traced_, n_columns(part)} : std::vector{n_traced_};
+      plan.push_back({name(layer, part), part == kIds ? io::DType::kI32 : io::DType::kF32, shape, {}});
     }
   }
   io::SafetensorsWriter writer(path, plan);
   for (const io::TensorToWrite& tensor : small) writer.append(tensor.name, tensor.bytes);
   if (n_traced_ > 0) {
     const auto mapped = io::MappedFile::open(path_);
-    const auto n_bytes = static_cast<std::size_t>(offset(0, kWeights, 0));  // of one tensor
-    if (mapped->bytes().size() != n_bytes * 3 * static_cast<std::size_t>(shape_.n_layers)) {
-      throw input_error("{} has {} bytes, expected {}", path_.string(), mapped->bytes().size(),
-                        n_bytes * 3 * static_cast<std::size_t>(shape_.n_layers));
+    const std::uint64_t n_bytes = offset(shape_.n_layers, kIds, 0);
+    if (mapped->bytes().size() != n_bytes) {
+      throw input_error("{} has {} bytes, expected {}", path_.string(), mapped->bytes().size(), n_bytes);
     }
     for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-      for (const Part part : {kIds, kWeights, kScores}) {
-        const auto begin = static_cast<std::size_t>(offset(layer, part, 0));
-        writer.append(fmt::format("layers.{}.{}", layer, names[part]), mapped->bytes().subspan(begin, n_bytes));
-        mapped->drop(begin, begin + n_bytes);
+      for (const Part part : parts()) {
+        if (!in_layer(layer, part)) continue;
+        const std::uint64_t begin = offset(layer, part, 0), end = offset(layer, part, n_traced_);
+        writer.append(name(layer, part), mapped->bytes().subspan(begin, end - begin));
+        mapped->drop(begin, end);
       }
     }
   }

@@ -1,4 +1,5 @@
-// The routing of the first tokens of a run: expert ids, weights and scores a layer, collected in one file on disk (its
+// The routing of the first tokens of a run: expert ids, weights and scores a layer, and the shared expert's weights and
+// scores where there is one, collected in one file on disk (its
 // place follows from token and layer, so batches may write in any order and a resumed run writes the same again) and
 // put together as trace.safetensors at the end.
 #pragma once
@@ -42,7 +43,10 @@ class TraceFile {
   void assemble(const std::filesystem::path& path, const text::TokenCorpus& corpus) const;
 
  private:
-  enum Part { kIds, kWeights, kScores };
+  enum Part { kIds, kWeights, kScores, kSharedWeights, kSharedScores };
+  std::vector<Part> parts() const;          // of every layer's place in the file, in this order
+  std::int64_t n_columns(Part part) const;  // values a token: K, or 1
+  std::span<const std::byte> row_bytes(Part part, std::size_t begin, std::size_t end) const;  // of the batch's rows
   std::uint64_t offset(std::int64_t layer, Part part, std::int64_t token) const;
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
@@ -50,8 +54,9 @@ class TraceFile {
   RecordShape shape_;
   std::int64_t n_traced_;
   int descriptor_ = -1;
-  std::vector<std::int32_t> ids_;        // [N, K] of the batch
-  std::vector<float> weights_, scores_;  // [N, K]
+  std::vector<std::int32_t> ids_;                      // [N, K] of the batch
+  std::vector<float> weights_, scores_;                // [N, K]
+  std::vector<float> shared_weights_, shared_scores_;  // [N], 0 in a layer without a shared expert
 };
 
 }  // namespace moescope::record

@@ -126,7 +126,7 @@ json labels_for_page(const RunData& data) {
   for (const json& label : data.labels) {
     json kept = label;
     if (kept.is_object()) {
-      for (const char* key : {"evidence_rows", "layer", "expert"}) kept.erase(key);
+      for (const char* key : {"evidence_rows", "layer", "expert", "kind"}) kept.erase(key);
     }
     round_numbers(kept);
     out.push_back(std::move(kept));
@@ -277,17 +277,20 @@ PageData make_page_data(const RunData& data, const PageDataOptions& options) {
   PageData page;
   page.n_windows = data.evidence ? data.evidence->n_windows : 0;
   for (const auto& rows : shown) page.n_windows_shown += static_cast<std::int64_t>(rows.size());
-  json core = {
-      {"run", data.run},
-      {"sizes", {{"layers", data.n_layers}, {"experts", data.n_experts}, {"per_token", data.n_experts_per_token}}},
-      {"experts", expert_columns(data)},
-      {"layers", data.layers.empty() ? json(nullptr) : layer_columns(data)},
-      {"labels", data.labels.empty() ? json(nullptr) : label_columns(data)},
-      {"summary", data.label_summary},
-      {"missing", data.missing},
-      {"files", files_beside(data)},
-      {"linked", options.link_files},
-      {"windows", {{"n", page.n_windows}, {"n_shown", page.n_windows_shown}}}};
+  json core = {{"run", data.run},
+               {"sizes",
+                {{"layers", data.n_layers},
+                 {"experts", data.n_columns()},
+                 {"routed", data.n_experts},
+                 {"per_token", data.n_experts_per_token}}},
+               {"experts", expert_columns(data)},
+               {"layers", data.layers.empty() ? json(nullptr) : layer_columns(data)},
+               {"labels", data.labels.empty() ? json(nullptr) : label_columns(data)},
+               {"summary", data.label_summary},
+               {"missing", data.missing},
+               {"files", files_beside(data)},
+               {"linked", options.link_files},
+               {"windows", {{"n", page.n_windows}, {"n_shown", page.n_windows_shown}}}};
   page.blocks.push_back({"core", true, script_json(core)});
   page.blocks.push_back({"pieces", true, script_json(pieces_for_page(data, dictionary))});
   if (!data.labels.empty()) page.blocks.push_back({"labels", true, script_json(labels_for_page(data))});
@@ -304,7 +307,7 @@ PageData make_page_data(const RunData& data, const PageDataOptions& options) {
     page.blocks.push_back({"documents", true, script_json(documents_for_page(data, shown, document_of))});
     for (int layer = 0; layer < data.n_layers; ++layer) {
       std::string lines;
-      for (int expert = 0; expert < data.n_experts; ++expert) {
+      for (int expert = 0; expert < data.n_columns(); ++expert) {
         lines += evidence_line(*data.evidence, shown[data.expert_idx(layer, expert)], dictionary, document_of) + "\n";
       }
       page.blocks.push_back({fmt::format("evidence-{}", layer), false, std::move(lines)});

@@ -69,6 +69,11 @@ RunData read_run_data(const fs::path& folder) {
   data.n_layers = size_of_model(data.run, "n_layers", kMaxLayers, run_json);
   data.n_experts = size_of_model(data.run, "n_experts", kMaxExperts, run_json);
   data.n_experts_per_token = size_of_model(data.run, "n_experts_per_token", data.n_experts, run_json);
+  const json& model = data.run.at("model");
+  if (model.contains("d_shared") && !model.at("d_shared").is_number_integer()) {
+    throw input_error("model.d_shared is not an integer").at(run_json.string());
+  }
+  data.has_shared = model.value("d_shared", std::int64_t{0}) > 0;
   if (data.n_all_experts() > kMaxAllExperts) {
     throw input_error("{} layers of {} experts are too many", data.n_layers, data.n_experts).at(run_json.string());
   }

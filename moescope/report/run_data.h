@@ -56,13 +56,15 @@ struct DocumentHead {
   std::string id, domain;
 };
 
-// Owns everything. An expert's index is layer * n_experts + expert.
+// Owns everything. An expert's index is layer * n_columns() + expert. Arrays [L, E] have one more column where the
+// model has shared experts: their number is E, behind the routed ones.
 struct RunData {
   std::filesystem::path folder;
-  nlohmann::json run;                          // run.json
-  nlohmann::json label_summary;                // null if absent
-  std::map<std::string, std::string> missing;  // optional file -> why the page goes without it
-  int n_layers = 0, n_experts = 0, n_experts_per_token = 0;
+  nlohmann::json run;                                        // run.json
+  nlohmann::json label_summary;                              // null if absent
+  std::map<std::string, std::string> missing;                // optional file -> why the page goes without it
+  int n_layers = 0, n_experts = 0, n_experts_per_token = 0;  // n_experts: E, routed ones
+  bool has_shared = false;
   std::vector<std::string> pieces;                      // [V]
   std::vector<ExpertRow> experts;                       // [L * E]
   std::vector<LayerRow> layers;                         // [L]; empty if absent
@@ -74,10 +76,13 @@ struct RunData {
   std::map<std::int32_t, DocumentHead> documents;  // those that evidence windows come from
   std::vector<nlohmann::json> labels;              // [L * E], null where there is none; empty if absent
 
+  int n_columns() const { return n_experts + (has_shared ? 1 : 0); }
   std::size_t expert_idx(std::int64_t layer, std::int64_t expert) const {
-    return static_cast<std::size_t>(layer * n_experts + expert);
+    return static_cast<std::size_t>(layer * n_columns() + expert);
   }
-  std::size_t n_all_experts() const { return static_cast<std::size_t>(n_layers) * static_cast<std::size_t>(n_experts); }
+  std::size_t n_all_experts() const {
+    return static_cast<std::size_t>(n_layers) * static_cast<std::size_t>(n_columns());
+  }
   std::int64_t n_labelled() const;  // labels with status ok
 };
 

@@ -104,7 +104,7 @@ void read_labels(RunData& data) {
   data.labels.assign(data.n_all_experts(), nullptr);
   for_each_json_line(data.folder / "labels.jsonl", {}, [&](const json& line, const std::string& place) {
     const std::int64_t layer = required_integer(line, "layer", data.n_layers, place);
-    const std::int64_t expert = required_integer(line, "expert", data.n_experts, place);
+    const std::int64_t expert = required_integer(line, "expert", data.n_columns(), place);
     check_label(line, place);
     json& label = data.labels[data.expert_idx(layer, expert)];
     if (!label.is_null()) throw input_error("a second label for layer {}, expert {}", layer, expert).at(place);

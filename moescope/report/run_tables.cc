@@ -94,7 +94,7 @@ void read_experts_csv(RunData& data) {
   data.experts.assign(data.n_all_experts(), ExpertRow());
   std::vector<bool> seen(data.n_all_experts(), false);
   for (std::size_t row = 0; row < table.n_rows(); ++row) {
-    const std::int64_t l = checked_index(layer, row, data.n_layers), e = checked_index(expert, row, data.n_experts);
+    const std::int64_t l = checked_index(layer, row, data.n_layers), e = checked_index(expert, row, data.n_columns());
     const std::size_t idx = data.expert_idx(l, e);
     if (seen[idx]) throw layer.complaint(row, fmt::format("{}: a second row for expert {}", l, e));
     seen[idx] = true;
@@ -139,7 +139,7 @@ void read_domains_csv(RunData& data) {
   data.by_domain.assign(data.n_all_experts(), {});
   std::map<std::string, int> idx_of;
   for (std::size_t row = 0; row < table.n_rows(); ++row) {
-    const std::int64_t l = checked_index(layer, row, data.n_layers), e = checked_index(expert, row, data.n_experts);
+    const std::int64_t l = checked_index(layer, row, data.n_layers), e = checked_index(expert, row, data.n_columns());
     const std::string name = domain[row].value_or("");  // the name of texts without a domain is empty
     const auto [entry, is_new] = idx_of.try_emplace(name, static_cast<int>(data.domains.size()));
     if (is_new) data.domains.push_back(name);

@@ -88,7 +88,7 @@ void read_input_tokens(RunData& data) {
     const Shape nnz = {static_cast<std::int64_t>(counts.size())};
     const auto experts = read_tensor<std::int32_t>(file, prefix + "expert", nnz);
     const auto tokens = read_tensor<std::int32_t>(file, prefix + "token_id", nnz);
-    check_range<std::int32_t>(file, prefix + "expert", experts, 0, data.n_experts - 1);
+    check_range<std::int32_t>(file, prefix + "expert", experts, 0, data.n_columns() - 1);
     check_tokens(file, prefix + "token_id", tokens, data, 0);
     check_range<std::int64_t>(file, prefix + "count", counts, 0, INT64_MAX);
     for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -142,7 +142,7 @@ void read_evidence(RunData& data) {
   evidence.promoted = read_tensor<std::int32_t>(file, "promoted", {n, evidence.n_strongest, -1});
   evidence.n_promoted = file.at("promoted").shape[2];
   check_range<std::int32_t>(file, "layer", layer, 0, data.n_layers - 1);
-  check_range<std::int32_t>(file, "expert", expert, 0, data.n_experts - 1);
+  check_range<std::int32_t>(file, "expert", expert, 0, data.n_columns() - 1);
   check_windows(file, evidence, data);
   evidence.rows.assign(data.n_all_experts(), {});
   for (std::size_t w = 0; w < layer.size(); ++w) {

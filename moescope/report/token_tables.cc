@@ -11,7 +11,7 @@ namespace {
 
 using Counts = std::vector<std::int64_t>;
 
-// Sum over the experts of one layer, by token id. [V]
+// Sum over the routed experts of one layer, by token id. [V]
 Counts layer_totals(const RunData& data, int layer) {
   Counts totals(data.pieces.size(), 0);
   for (int expert = 0; expert < data.n_experts; ++expert) {
@@ -83,7 +83,7 @@ std::vector<std::vector<ListedToken>> listed_tokens(const RunData& data, std::in
   for (int layer = 0; layer < data.n_layers; ++layer) {
     const Counts totals = layer_totals(data, layer);
     const std::int64_t layer_total = std::accumulate(totals.begin(), totals.end(), std::int64_t{0});
-    for (int expert = 0; expert < data.n_experts; ++expert) {
+    for (int expert = 0; expert < data.n_columns(); ++expert) {
       const std::size_t idx = data.expert_idx(layer, expert);
       out[idx] = list_for_expert(data.input_tokens[idx], totals, layer_total, static_cast<std::size_t>(n));
     }
@@ -117,7 +117,7 @@ std::vector<IndexedToken> indexed_tokens(const RunData& data, std::int64_t n, st
     out.push_back({id, occurrences[static_cast<std::size_t>(id)],
                    std::vector<std::vector<TokenCount>>(static_cast<std::size_t>(data.n_layers))});
   }
-  for (int layer = 0; layer < data.n_layers; ++layer) {
+  for (int layer = 0; layer < data.n_layers; ++layer) {  // of routed experts: a shared one takes every token
     for (int expert = 0; expert < data.n_experts; ++expert) {
       for (const TokenCount& token : data.input_tokens[data.expert_idx(layer, expert)]) {
         const std::int64_t at = slot[static_cast<std::size_t>(token.token_id)];

@@ -85,6 +85,18 @@ inline RunData make_run(const std::vector<MadeDocument>& documents, int n_expert
   return run;
 }
 
+// Gives layer 0 a shared expert with a score for each token.
+inline void add_shared_expert(RunData& run, const std::function<float(const RunData&, std::size_t)>& score) {
+  std::vector<float> scores;
+  for (std::size_t t = 0; t < run.tokens.size(); ++t) scores.push_back(score(run, t));
+  run.shared_layers.insert(0);
+  run.routing = [routing = run.routing, scores](int layer_idx) {
+    LayerRouting layer = routing(layer_idx);
+    if (layer_idx == 0) layer.shared_scores = scores;
+    return layer;
+  };
+}
+
 // Random text of words, names with digits after '_', and bare numbers.
 inline std::vector<MadeDocument> made_documents(std::size_t n_documents, std::size_t n_words, std::uint64_t seed) {
   static const std::vector<std::string> words = {"tree",    "house",  "river",  "stone",  "light",  "table",
@@ -180,12 +192,14 @@ inline void write_run_directory(const std::filesystem::path& folder, const RunDa
     tensors.push_back(tensor_of(name + ".expert_ids", io::DType::kI32, layer.expert_ids, {n, run.n_experts_per_token}));
     tensors.push_back(tensor_of(name + ".weights", io::DType::kF32, layer.scores, {n, run.n_experts_per_token}));
     tensors.push_back(tensor_of(name + ".scores", io::DType::kF32, layer.scores, {n, run.n_experts_per_token}));
+    if (layer.shared_scores.empty()) continue;
+    tensors.push_back(tensor_of(name + ".shared_scores", io::DType::kF32, layer.shared_scores, {n}));
   }
   io::write_safetensors(folder / "trace.safetensors", tensors);
 
   std::vector<std::int32_t> layer, expert, zero, minus, promoted;
   for (int l = 0; l < run.n_layers; ++l) {
-    for (int e = 0; e < run.n_experts; ++e) {
+    for (int e = 0; e < run.n_experts + (run.shared_layers.contains(l) ? 1 : 0); ++e) {
       layer.push_back(l);
       expert.push_back(e);
       zero.push_back(0);

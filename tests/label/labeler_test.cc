@@ -78,6 +78,53 @@ TEST_F(LabelDirectory, PlantedRulesAreFoundAndBeatTheControlsAndChanceDoesNot) {
   EXPECT_LT(summary_["beats_both_frac"]["low"], summary_["beats_both_frac"]["value"]);
 }
 
+// Every token reaches it: what it takes strongly is told from the rest, and the labels of routed experts stay as they
+// are without it.
+TEST_F(LabelDirectory, ASharedExpertIsLabelledByWhatItTakesMostStrongly) {
+  RunData run = make_run(made_documents(80, 120, 1), 4, 2, {planted_router});
+  write_run_directory(folder_, run);
+  const std::vector<json> without = label();
+  const json summary_without = summary_;
+  add_shared_expert(run, [](const RunData& r, std::size_t t) {
+    const bool digit = is_digit_piece(r.pieces[static_cast<std::size_t>(r.tokens.token_id[t])]);
+    return (digit ? 20.0f : 1.0f) + static_cast<float>(hash64(9, t) % 100) / 1000;
+  });
+  write_run_directory(folder_, run);
+  const std::vector<json> labels = label();
+  ASSERT_EQ(labels.size(), 5u);
+  for (std::size_t e = 0; e < 4; ++e) EXPECT_EQ(labels[e], without[e]) << e;
+  const json& shared = labels[4];
+  EXPECT_EQ(shared["expert"], 4);
+  EXPECT_EQ(shared["kind"], "shared");
+  EXPECT_EQ(labels[3]["kind"], "routed");
+  EXPECT_EQ(shared["status"], "ok") << shared;
+  EXPECT_EQ(shared["target"]["n_routed"], run.tokens.size());
+  EXPECT_EQ(shared["target"]["n_left_out"], 0);
+  EXPECT_GT(shared["target"]["base_rate_frac"], 0.02);
+  EXPECT_LT(shared["target"]["base_rate_frac"], 0.5);
+  EXPECT_EQ(shared["scores"]["rule"]["n"], summary_["split"]["n_test"]["tokens"]);
+  EXPECT_GT(shared["scores"]["rule"]["f1"], 0.7) << shared["rule"]["text"];
+  EXPECT_LT(shared["random_expert_idx"], 4);
+  EXPECT_EQ(shared["evidence_rows"], json::array({4}));
+  EXPECT_EQ(summary_["shared"]["n_experts"], 1);
+  for (const char* key : {"n_experts", "n_labelled", "beats_both_frac", "mean_f1", "layers"}) {
+    EXPECT_EQ(summary_[key], summary_without[key]) << key;
+  }
+  EXPECT_FALSE(summary_without.contains("shared"));
+}
+
+TEST_F(LabelDirectory, ASharedExpertWithBrokenScoresIsAnError) {
+  RunData run = make_run(made_documents(30, 60, 4), 4, 2, {planted_router});
+  add_shared_expert(run, [](const RunData&, std::size_t t) { return t == 3 ? -1.0f : 1.0f; });
+  write_run_directory(folder_, run);
+  try {
+    label();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("layers.0.shared_scores: score -1 at element 3"));
+  }
+}
+
 TEST_F(LabelDirectory, TheSameSeedGivesTheSameFileOnAnyNumberOfThreads) {
   write_run_directory(folder_, make_run(made_documents(30, 80, 2), 4, 2, {planted_router, planted_router}));
   LabelOptions options;

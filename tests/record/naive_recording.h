@@ -40,19 +40,21 @@ class NaiveRecording {
   NaiveRecording(const model::Checkpoint& checkpoint, const text::TokenCorpus& tokens)
       : corpus(tokens), config(checkpoint.config()), model_(checkpoint, at::kFloat, at::kCPU) {
     const c10::InferenceMode inference(true);
-    experts.resize(static_cast<std::size_t>(config.n_layers * config.router.n_experts));
+    experts.resize(static_cast<std::size_t>(config.n_layers * n_columns()));
     entropy_bits.resize(static_cast<std::size_t>(config.n_layers));
     margin.resize(static_cast<std::size_t>(config.n_layers));
     for (const text::Sequence& sequence : corpus.sequences) run(sequence);
   }
 
   std::vector<Routed>& expert(std::int64_t layer, std::int64_t expert_idx) {
-    return experts[static_cast<std::size_t>(layer * config.router.n_experts + expert_idx)];
+    return experts[static_cast<std::size_t>(layer * n_columns() + expert_idx)];
   }
+  // The shared expert, if the model has one, is the last.
+  std::int64_t n_columns() const { return config.router.n_experts + (config.d_shared > 0 ? 1 : 0); }
 
   const text::TokenCorpus& corpus;
   model::ModelConfig config;
-  std::vector<std::vector<Routed>> experts;  // [L * E], by ascending token
+  std::vector<std::vector<Routed>> experts;  // [L * columns], by ascending token
   std::vector<double> entropy_bits, margin;  // [L], sums
   std::vector<NaiveWindow> windows;
   std::vector<std::int64_t> window_of_token;  // [N]
@@ -73,6 +75,16 @@ class NaiveRecording {
         std::sort(p.rbegin(), p.rend());
         to_.margin[layer] += p[0] - p[1];
       }
+    }
+    // weight of a token: the sigmoid of the shared expert's own router, or 1.
+    void on_shared(const model::SharedCall& call) override {
+      model::ExpertCall all;
+      all.expert_idx = to_.config.router.n_experts;
+      all.rows = all.slots = at::arange(call.outputs.size(0), at::kLong);
+      all.weights = call.weights;
+      all.neurons = call.neurons;
+      all.outputs = call.outputs;
+      on_expert(all);
     }
     void on_expert(const model::ExpertCall& call) override {
       const at::Tensor outputs = call.outputs.to(at::kDouble), neurons = call.neurons.to(at::kDouble).abs();
@@ -139,8 +151,10 @@ inline std::vector<Fired> windows_of(NaiveRecording& recording, std::int64_t lay
     Fired& fired = by_window[idx];
     fired.window = recording.windows[static_cast<std::size_t>(idx)];
     fired.strength = std::max(fired.strength, routed.score());
-    fired.priority = hash64(seed, static_cast<std::uint64_t>(idx),
-                            static_cast<std::uint64_t>(layer * recording.config.router.n_experts + expert));
+    const std::int64_t n_experts = recording.config.router.n_experts;
+    const std::int64_t key =
+        expert == n_experts ? recording.config.n_layers * n_experts + layer : layer * n_experts + expert;
+    fired.priority = hash64(seed, static_cast<std::uint64_t>(idx), static_cast<std::uint64_t>(key));
     fired.tokens.push_back(routed);
   }
   std::vector<Fired> all;

@@ -121,7 +121,7 @@ TEST_F(Recording, SumsUpLayersDomainsAndInputTokens) {
   }
 
   const io::Table domains =
-      read_table(o.out, "domains", {"layer", "expert", "n_tokens"}, {"share_of_domain_frac"}, {"domain"});
+      read_table(o.out, "domains", {"layer", "expert", "n_tokens"}, {"share_of_domain_frac"}, {"kind", "domain"});
   EXPECT_EQ(domains.n_rows(), 3U * 8U * 3U);
   for (std::size_t row = 0; row < domains.n_rows(); ++row) {
     const std::string domain = std::get<io::TextColumn>(domains.at("domain").values).at(row).value();

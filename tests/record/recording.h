@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,9 +25,10 @@ namespace moescope::test {
 inline constexpr double kScoreBound = 1.3e-4;  // one step of 14 bits: rounding before it may fall on either side
 
 // A model, a corpus and a place for run directories.
-class Recording : public testing::Test {
+class Recording : public ::testing::Test {
  protected:
-  Recording() : model(make_tiny_model(folder.path() / "model")) {
+  explicit Recording(const std::string& fixture = "model/olmoe/plain")
+      : model(make_tiny_model(folder.path() / "model", fixture)) {
     at::set_num_threads(1);  // the model is tiny: a second thread only waits
     corpus = make_tiny_corpus(folder.path() / "corpus.jsonl");
   }
@@ -81,7 +83,7 @@ inline io::Table read_table(const std::filesystem::path& run, const std::string&
 inline io::Table read_experts(const std::filesystem::path& run) {
   const std::vector<std::string> reals = {"load_frac",        "mean_weight",        "mean_score",
                                           "mean_output_norm", "active_neuron_frac", "active_neuron_frac_01"};
-  return read_table(run, "experts", {"layer", "expert", "n_tokens", "n_windows"}, reals, {"status"});
+  return read_table(run, "experts", {"layer", "expert", "n_tokens", "n_windows"}, reals, {"kind", "status"});
 }
 
 inline std::int64_t integer(const io::Table& table, const std::string& column, std::size_t row) {

@@ -103,6 +103,33 @@ TEST_F(PageDataOfARun, HoldsNumbersAsNumbersAndMissingOnesAsNull) {
   EXPECT_TRUE(core.at("missing").empty());
 }
 
+TEST_F(PageDataOfARun, GivesASharedExpertAColumnOfItsOwn) {
+  const auto before = blocks_of(make_page_data(read_run_data(folder_.path())));
+  const json was = json::parse(before.at("core"));
+  testing::replace_in(folder_ / "run.json", "\"d_model\"", "\"d_shared\": 32, \"d_model\"");
+  std::ofstream(folder_ / "experts.csv", std::ios::app)
+      << "1,8,3648,,0.5,1.5,3.25,0.5,0.25,76,ok\n";  // behind experts 0 to 7, without a share of the router's choices
+  const auto blocks = blocks_of(make_page_data(read_run_data(folder_.path())));
+  const json core = json::parse(blocks.at("core"));
+  EXPECT_EQ(core.at("sizes"), (json{{"layers", 2}, {"experts", 9}, {"routed", 8}, {"per_token", 2}}));
+  const json& experts = core.at("experts");
+  ASSERT_EQ(experts.at("n_tokens").size(), 18u);
+  EXPECT_EQ(experts.at("n_tokens")[17], 3648);
+  EXPECT_TRUE(experts.at("load_frac")[17].is_null());
+  EXPECT_EQ(experts.at("mean_output_norm")[17], 3.25);
+  EXPECT_EQ(experts.at("status")[8], "not_recorded") << "a layer without a shared expert";
+  for (std::size_t layer : {0u, 1u}) {
+    for (std::size_t e = 0; e < 8; ++e) {
+      for (const char* key : {"n_tokens", "load_frac", "input_entropy_bits", "status"}) {
+        EXPECT_EQ(experts.at(key)[layer * 9 + e], was.at("experts").at(key)[layer * 8 + e]) << key;
+      }
+    }
+  }
+  EXPECT_EQ(blocks.at("coactivation-1"), before.at("coactivation-1"));
+  EXPECT_EQ(blocks.at("tokens"), before.at("tokens"));
+  EXPECT_EQ(testing::lines_of(blocks.at("evidence-1")).size(), 9u);
+}
+
 TEST_F(PageDataOfARun, HoldsCoactivationAsAnUpperTriangle) {
   const auto blocks = blocks_of(make_page_data(read_run_data(folder_.path())));
   testing::PageBytes bytes(blocks.at("coactivation-1"));

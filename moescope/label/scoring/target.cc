@@ -42,16 +42,30 @@ std::vector<Target> make_targets(const RunData& run, const LayerRouting& routing
       }
     }
   }
+  const bool has_shared = !routing.shared_scores.empty();
+  if (has_shared) {
+    MOESCOPE_ASSERT(routing.shared_scores.size() == split.n_rows());
+    auto& all = routed.emplace_back();
+    for (std::size_t row = 0; row < split.n_rows(); ++row) {
+      all.push_back({static_cast<std::uint32_t>(row), routing.shared_scores[split.token_of_row[row]]});
+    }
+  }
   std::vector<Target> targets(routed.size());
   for (std::size_t e = 0; e < routed.size(); ++e) {
+    const bool is_shared = has_shared && e + 1 == routed.size();
     std::vector<float> explain_scores;
     for (const Routed& token : routed[e]) {
       if (token.row < split.n_explain) explain_scores.push_back(token.score);
     }
     Target& target = targets[e];
-    target.threshold = any_routing ? 0 : half_score_threshold(std::move(explain_scores));
+    target.n_routed = static_cast<std::int64_t>(routed[e].size());
+    target.threshold = any_routing && !is_shared ? 0 : half_score_threshold(std::move(explain_scores));
     for (const Routed& token : routed[e]) {
-      (token.score >= target.threshold ? target.positive : target.left_out).push_back(token.row);
+      if (token.score >= target.threshold) {
+        target.positive.push_back(token.row);
+      } else if (!is_shared) {
+        target.left_out.push_back(token.row);
+      }
     }
   }
   return targets;

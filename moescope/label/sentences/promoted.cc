@@ -17,6 +17,7 @@ namespace {
 
 using CountsByPiece = std::map<std::int32_t, std::int64_t>;
 
+// A shared expert counts in the layer for its own lift alone: routed experts have the lifts that they had without it.
 struct LayerCounts {
   std::vector<CountsByPiece> of_expert;
   CountsByPiece all;
@@ -26,8 +27,9 @@ struct LayerCounts {
 
 LayerCounts count_promoted(const RunData& run, int layer_idx) {
   LayerCounts counts;
-  counts.of_expert.resize(static_cast<std::size_t>(run.n_experts));
-  counts.n_of_expert.resize(static_cast<std::size_t>(run.n_experts), 0);
+  const bool has_shared = run.shared_layers.contains(layer_idx);
+  counts.of_expert.resize(static_cast<std::size_t>(run.n_experts + (has_shared ? 1 : 0)));
+  counts.n_of_expert.resize(counts.of_expert.size(), 0);
   std::set<std::tuple<std::int32_t, std::int32_t, std::int32_t>> seen;  // expert, document, position
   const Evidence& evidence = run.evidence;
   constexpr std::size_t kSlots = Evidence::kStrongest * Evidence::kPromoted;
@@ -40,8 +42,9 @@ LayerCounts count_promoted(const RunData& run, int layer_idx) {
       const std::int32_t piece = evidence.promoted[w * kSlots + i];
       if (piece < 0) continue;
       ++counts.of_expert[expert][piece];
-      ++counts.all[piece];
       ++counts.n_of_expert[expert];
+      if (evidence.expert[w] == run.n_experts) continue;
+      ++counts.all[piece];
       ++counts.n;
     }
   }
@@ -97,9 +100,13 @@ std::string said(const RunData& run, const Promoted& promoted, const CountsByPie
 }  // namespace
 
 std::vector<Promoted> summarise_promoted(const RunData& run, int layer_idx) {
-  const LayerCounts counts = count_promoted(run, layer_idx);
+  LayerCounts counts = count_promoted(run, layer_idx);
   std::vector<Promoted> promoted(counts.of_expert.size());
   for (std::size_t e = 0; e < promoted.size(); ++e) {
+    if (e == static_cast<std::size_t>(run.n_experts)) {  // the shared one, behind all others
+      for (const auto& [piece, n] : counts.of_expert[e]) counts.all[piece] += n;
+      counts.n += counts.n_of_expert[e];
+    }
     promoted[e].n = counts.n_of_expert[e];
     std::vector<std::pair<double, PromotedPiece>> found;
     for (const auto& [piece, n] : counts.of_expert[e]) {

@@ -46,7 +46,9 @@ class Bytes {
 
 const core = JSON.parse(blockText("core"));
 const run = core.run, model = run.model || {};
-const L = core.sizes.layers, E = core.sizes.experts, K = core.sizes.per_token;
+// E columns: the R experts that a router chooses from and, in some models, one shared by all tokens, number R.
+const L = core.sizes.layers, E = core.sizes.experts, R = core.sizes.routed, K = core.sizes.per_token;
+const isShared = (expert) => expert === R;
 const indexOf = (layer, expert) => layer * E + expert;
 const missingReason = (file) => file + ": " + (core.missing[file] || "not in the run");
 
@@ -110,8 +112,8 @@ function coactivationOf(layer) {
     let matrix = null;
     if (text) {
       const reader = new Bytes(text);
-      matrix = new Float64Array(E * E);
-      for (let i = 0; i < E; i++) for (let j = i; j < E; j++) matrix[i * E + j] = matrix[j * E + i] = reader.varint();
+      matrix = new Float64Array(R * R);
+      for (let i = 0; i < R; i++) for (let j = i; j < R; j++) matrix[i * R + j] = matrix[j * R + i] = reader.varint();
     }
     data.triangles.set(layer, matrix);
   }
@@ -125,14 +127,14 @@ function meetingLift(layer, i, j, together) {
   return n_i > 0 && n_j > 0 && n > 0 ? (together * n) / (n_i * n_j) : null;
 }
 
-// [{expert, n, lift}], or null.
+// [{expert, n, lift}] of a routed expert, or null.
 function neighboursOf(layer, expert) {
   let list = null;
   const matrix = coactivationOf(layer);
   if (matrix) {
-    list = Array.from({length: E}, (_, j) => ({expert: j, n: matrix[expert * E + j]})).filter((x) => x.expert !== expert);
-  } else if (data.neighbourLines() && data.neighbourLines()[indexOf(layer, expert)]) {
-    const reader = new Bytes(data.neighbourLines()[indexOf(layer, expert)]);
+    list = Array.from({length: R}, (_, j) => ({expert: j, n: matrix[expert * R + j]})).filter((x) => x.expert !== expert);
+  } else if (data.neighbourLines() && data.neighbourLines()[layer * R + expert]) {
+    const reader = new Bytes(data.neighbourLines()[layer * R + expert]);
     list = [];
     while (reader.more) list.push({expert: reader.varint(), n: reader.varint()});
   }

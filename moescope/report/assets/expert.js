@@ -51,7 +51,7 @@ function factsBox(layer, expert) {
   const or = (value, text) => (isNumber(value) ? text(value) : notAvailable(why));
   return side("Facts", h("dl", {class: "facts narrow"},
     fact("status", statusWords(e.status[i])), fact("tokens", or(e.n_tokens[i], integer)),
-    fact("load", or(e.load_frac[i], (x) => `${percent(x, 2)}, ${real(x * E)} \u00d7 the mean`)),
+    fact("load", or(e.load_frac[i], (x) => `${percent(x, 2)}, ${real(x * R)} \u00d7 the mean`)),
     fact("mean router weight", or(e.mean_weight[i], real)), fact("mean output norm", or(e.mean_output_norm[i], real)), fact("mean score", or(e.mean_score[i], real)),
     fact("active neurons", or(e.active_neuron_frac[i], percent)), fact("above 0.1 of the largest", or(e.active_neuron_frac_01[i], percent)),
     fact("input-token entropy", isNumber(e.input_entropy_bits[i]) ? real(e.input_entropy_bits[i]) + " bits" : notAvailable(data.inputLines() ? why : missingReason("input_tokens.safetensors"))),
@@ -117,11 +117,12 @@ function domainBox(layer, expert) {
   const rows = domains.rows.slice(0, 12).map((d) => ({name: sentence(d.name), share: isNumber(d.share) ? d.share / most : 0,
     value: `${isNumber(d.share) ? percent(d.share, 2) : "n/a"} (${integer(d.n)})`}));
   const n_more = domains.rows.length - rows.length + domains.n_more;
-  return side("Domains", h("p", {class: "note"}, `share of a domain\u2019s tokens that come here (tokens); even: ${percent(K / E, 2)}`), bars(rows),
+  return side("Domains", h("p", {class: "note"}, `share of a domain\u2019s tokens that come here (tokens); ${isShared(expert) ? "all do" : "even: " + percent(K / R, 2)}`), bars(rows),
     n_more ? h("p", {class: "note"}, `${integer(n_more)} more in domains.csv`) : null);
 }
 
 function neighbourBox(layer, expert) {
+  if (isShared(expert)) return side("Chosen together with", h("p", {}, notAvailable("a router does not choose it: every token reaches it")));
   const list = neighboursOf(layer, expert);
   if (!list) return side("Chosen together with", h("p", {}, notAvailable(missingReason("coactivation.safetensors"))));
   const known = list.filter((x) => x.n > 0).sort((a, b) => (b.lift ?? 0) - (a.lift ?? 0) || b.n - a.n).slice(0, 8);
@@ -141,6 +142,7 @@ function expertHead(layer, expert, label) {
   const badges = [];
   if (label) badges.push(label.status === "ok" ? verdict(label) : h("span", {class: "badge weak"}, labelWords(label.status)));
   else badges.push(h("span", {class: "badge"}, core.labels ? "no line in labels.jsonl" : "not labelled yet"));
+  if (isShared(expert) && core.experts.status[i] !== "not_recorded") badges.push(h("span", {class: "badge"}, "shared: every token reaches it"));
   if (core.experts.status[i] !== "ok") badges.push(h("span", {class: "badge weak"}, statusWords(core.experts.status[i])));
   if (label && label.explainer) badges.push(h("span", {class: "badge"}, "explainer: ", sentence(label.explainer)));
   const title = label && label.short_label ? sentence(label.short_label) : "Expert without a label";

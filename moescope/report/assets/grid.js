@@ -13,7 +13,7 @@ const better = (i) => {
 const METRICS = [
   {id: "f1", name: "rule F1", needs: "labels", value: perLabel((i) => core.labels.f1[i]), low: 0, high: 1, format: score},
   {id: "gain", name: "rule F1 minus the better control", needs: "labels", value: perLabel(better), kind: "diverging", middle: 0, format: signed},
-  {id: "load", name: "load / mean load", value: (i) => (isNumber(core.experts.load_frac[i]) ? core.experts.load_frac[i] * E : null),
+  {id: "load", name: "load / mean load", value: (i) => (isNumber(core.experts.load_frac[i]) ? core.experts.load_frac[i] * R : null),
    kind: "diverging", middle: 1, log: true, format: real},
   {id: "entropy", name: "input-token entropy, bits", value: (i) => core.experts.input_entropy_bits[i], format: real},
   {id: "score", name: "mean score", value: (i) => core.experts.mean_score[i], format: real},
@@ -120,7 +120,7 @@ function expertGrid() {
   return {element: h("div", {class: "grid-box"},
             h("div", {class: "grid-head"}, h("label", {for: "metric"}, "Colour: "), select, legend),
             h("div", {class: "grid-scroll"}, h("div", {class: "grid-wide"}, body,
-              h("div", {class: "grid-axis", "aria-hidden": "true"}, "expert 0 \u2026 " + (E - 1) + " in each row; one row a layer")))),
+              h("div", {class: "grid-axis", "aria-hidden": "true"}, "expert 0 \u2026 " + (R - 1) + (E > R ? " and the shared one" : "") + " in each row; one row a layer")))),
           focus: () => (cells.find((cell) => cell.tabIndex === 0) || cells[0]).focus()};
 }
 

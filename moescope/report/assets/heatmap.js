@@ -5,14 +5,14 @@ const LIFT_TEXT = "times as often as if the two were chosen independently";
 
 function drawHeatmap(canvas, layer) {
   const matrix = coactivationOf(layer), context = canvas.getContext("2d");
-  const picture = context.createImageData(E, E);
+  const picture = context.createImageData(R, R);
   const blank = isDark() ? [20, 22, 26] : [255, 255, 255];
-  for (let i = 0; i < E; i++) {
-    for (let j = 0; j < E; j++) {
-      const lift = i === j ? null : meetingLift(layer, i, j, matrix[i * E + j]);
+  for (let i = 0; i < R; i++) {
+    for (let j = 0; j < R; j++) {
+      const lift = i === j ? null : meetingLift(layer, i, j, matrix[i * R + j]);
       const log = lift > 0 ? Math.log2(lift) : -LIFT_REACH;
       const rgb = lift === null ? blank : colour("diverging", (log + LIFT_REACH) / (2 * LIFT_REACH));
-      picture.data.set([...rgb, 255], 4 * (i * E + j));
+      picture.data.set([...rgb, 255], 4 * (i * R + j));
     }
   }
   context.putImageData(picture, 0, 0);
@@ -20,9 +20,9 @@ function drawHeatmap(canvas, layer) {
 
 function strongestPairs(layer, n) {
   const matrix = coactivationOf(layer), pairs = [];
-  for (let i = 0; i < E; i++) {
-    for (let j = i + 1; j < E; j++) {
-      const together = matrix[i * E + j], lift = meetingLift(layer, i, j, together);
+  for (let i = 0; i < R; i++) {
+    for (let j = i + 1; j < R; j++) {
+      const together = matrix[i * R + j], lift = meetingLift(layer, i, j, together);
       if (lift !== null && together >= 20) pairs.push({i, j, together, lift});
     }
   }
@@ -38,7 +38,7 @@ function heatmapSection() {
                                       : missingReason("coactivation.safetensors");
     return h("p", {}, "Co-activation: ", notAvailable(why));
   }
-  const canvas = h("canvas", {class: "heat", width: E, height: E, role: "img"});
+  const canvas = h("canvas", {class: "heat", width: R, height: R, role: "img"});
   const select = h("select", {id: "heat-layer"}, Array.from({length: L}, (_, l) => h("option", {value: l}, "layer " + l)));
   const pairs = h("div", {class: "pairs"});
   const paint = () => {
@@ -52,12 +52,12 @@ function heatmapSection() {
   };
   const cellAt = (event) => {
     const box = canvas.getBoundingClientRect();
-    const clamp = (x) => Math.min(E - 1, Math.max(0, Math.floor(x * E)));
+    const clamp = (x) => Math.min(R - 1, Math.max(0, Math.floor(x * R)));
     return [clamp((event.clientY - box.top) / box.height), clamp((event.clientX - box.left) / box.width)];
   };
   canvas.addEventListener("pointermove", (event) => {
     const layer = Number(select.value), [i, j] = cellAt(event);
-    const n = coactivationOf(layer)[i * E + j], lift = meetingLift(layer, i, j, n);
+    const n = coactivationOf(layer)[i * R + j], lift = meetingLift(layer, i, j, n);
     showTip({getBoundingClientRect: () => new DOMRect(event.clientX, event.clientY, 8, 8)},
       [h("b", {}, expertName(layer, i)), " and ", h("b", {}, expertName(layer, j)),
        h("div", {}, i === j ? `${integer(n)} tokens reach it` : `${integer(n)} tokens reach both` + (lift === null ? "" : `, ${real(lift)}\u00d7 chance`))]);

@@ -14,7 +14,7 @@ const stat = (name, value, note) => h("div", {class: "stat"}, h("div", {class: "
                                       note ? h("div", {class: "stat-note"}, note) : null);
 
 function headerSection() {
-  const sizes = [model.family, `${integer(L)} layers \u00d7 ${integer(E)} experts, ${integer(K)} a token`,
+  const sizes = [model.family, `${integer(L)} layers \u00d7 ${integer(R)} experts, ${integer(K)} a token${E > R ? " and a shared one" : ""}`,
     isNumber(model.n_parameters) ? count(model.n_parameters) + " parameters" + (isNumber(model.n_active_parameters) ? ` (${count(model.n_active_parameters)} active)` : "") : null,
     isNumber(model.d_model) ? "width " + integer(model.d_model) : null, isNumber(model.d_expert) ? "expert width " + integer(model.d_expert) : null,
     isNumber(model.d_vocab) ? "vocabulary " + integer(model.d_vocab) : null, model.dtype];
@@ -63,10 +63,10 @@ function summaryColumn(...path) {
   return {values, low, high};
 }
 
-// Plain means over the experts of a layer that have a label, where the summary holds none by layer.
+// Plain means over the routed experts of a layer that have a label, where the summary holds none by layer.
 function layerMeans(values) {
   return Array.from({length: L}, (_, layer) => {
-    const known = values.slice(layer * E, (layer + 1) * E).filter(isNumber);
+    const known = values.slice(layer * E, layer * E + R).filter(isNumber);
     return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
   });
 }
@@ -132,7 +132,7 @@ function section(id, title, ...children) {
 
 function layerSection() {
   if (!core.layers) return section("layers", "Layers", h("p", {}, notAvailable(missingReason("layers.csv"))), heatmapSection());
-  const c = core.layers, loadMax = Math.log2(E);
+  const c = core.layers, loadMax = Math.log2(R);
   const charts = [
     layerChart({title: "Router entropy", unit: `bits, at most ${real(loadMax)}`, zero: true, max: loadMax, series: [{name: "router entropy", cls: "c-rule", values: c.router_entropy_bits}]}),
     layerChart({title: "Router margin", unit: "first minus second probability", zero: true, series: [{name: "margin", cls: "c-rule", values: c.router_margin}]}),
@@ -202,7 +202,7 @@ function readingSection() {
     define("F1, precision, recall, lift", "of the rule on test documents. Lift: precision over the base rate of positive tokens."),
     define("[low, high]", "95\u202f% interval from resampling documents. n: tokens judged; positive: how many of them the expert really takes."),
     define("active neurons", "mean share of the expert\u2019s neurons that are not 0 for a token it gets; and of those above a tenth of the same token\u2019s largest."),
-    define("load", "share of the layer\u2019s choices that go to the expert; 1/" + E + " = " + percent(1 / E, 2) + " if even."),
+    define("load", "share of the layer\u2019s choices that go to the expert; 1/" + R + " = " + percent(1 / R, 2) + " if even."),
     define("\u00d7 chance", "tokens that reach both experts, over what independent choices with the same loads would give."),
     define("input-token entropy", "bits of the distribution of token types that reach the expert; low: few types. Too low where few tokens were seen.")));
 }

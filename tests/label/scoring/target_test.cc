@@ -68,6 +68,34 @@ TEST(Target, PartsEveryRoutedTokenAndNoOther) {
   }
 }
 
+TEST(Target, OfASharedExpertPartsAllTokensByScore) {
+  RunData run = make_run(made_documents(30, 40, 2), 4, 2, {planted_router});
+  add_shared_expert(run, [](const RunData&, std::size_t t) { return static_cast<float>(1 + hash64(7, t) % 9); });
+  const Split split = split_tokens(run, {});
+  const LayerRouting routing = run.routing(0);
+  for (const bool any_routing : {false, true}) {  // a target of every token would tell nothing
+    const std::vector<Target> targets = make_targets(run, routing, split, any_routing);
+    ASSERT_EQ(targets.size(), 5u);
+    const Target& shared = targets[4];
+    EXPECT_EQ(shared.n_routed, static_cast<std::int64_t>(split.n_rows()));
+    EXPECT_TRUE(shared.left_out.empty());
+    const std::set<std::uint32_t> positive(shared.positive.begin(), shared.positive.end());
+    double strong = 0, all = 0;
+    for (std::size_t row = 0; row < split.n_rows(); ++row) {
+      const float score = routing.shared_scores[split.token_of_row[row]];
+      EXPECT_EQ(positive.contains(static_cast<std::uint32_t>(row)), score >= shared.threshold);
+      if (row >= split.n_explain) continue;
+      all += static_cast<double>(score);
+      if (score >= shared.threshold) strong += static_cast<double>(score);
+    }
+    EXPECT_GE(strong, 0.5 * all);
+    EXPECT_LT(strong, 0.75 * all);  // scores are whole numbers from 1 to 9: the last one counts as a whole
+    EXPECT_EQ(targets[0].positive, make_targets(make_run(made_documents(30, 40, 2), 4, 2, {planted_router}),
+                                                {routing.expert_ids, routing.scores, {}}, split, any_routing)[0]
+                                       .positive);
+  }
+}
+
 TEST(Split, KeepsDocumentsWholeAndDomainsInEveryPart) {
   const RunData run = make_run(made_documents(60, 30, 3), 4, 2, {planted_router});
   const Split split = split_tokens(run, {});
