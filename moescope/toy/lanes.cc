@@ -37,16 +37,6 @@ void look_for_divergence(const LaneGroup& group, std::int64_t step, std::vector<
 
 }  // namespace
 
-std::vector<LaneKernels> lane_kernels() {
-  std::vector<LaneKernels> kernels;
-#if defined(MOESCOPE_X86_KERNELS)
-  if (__builtin_cpu_supports("x86-64-v4")) kernels.push_back(lane_kernels_v4());
-  if (__builtin_cpu_supports("x86-64-v3")) kernels.push_back(lane_kernels_v3());
-#endif
-  kernels.push_back(lane_kernels_baseline());
-  return kernels;
-}
-
 void LaneGroup::Freed::operator()(void* memory) const { std::free(memory); }
 
 float* LaneGroup::floats(std::int64_t n_vectors) {

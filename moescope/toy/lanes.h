@@ -12,9 +12,6 @@
 
 namespace moescope::toy {
 
-// Kernels that this machine can run, the fastest first; never empty.
-std::vector<LaneKernels> lane_kernels();
-
 // Up to `width` instances of one architecture in training. Lanes without an instance repeat the last one. Owns the
 // memory that view() shows. Not thread-safe; different groups may be trained by different threads.
 class LaneGroup {

@@ -1,50 +1,64 @@
-// Vectors of the kernels: MOESCOPE_LANES_WIDTH instances side by side. Everything is elementwise, so no lane ever sees
-// another. GCC's vector extension, no instructions of one machine. Included by lanes_kernels_*.cc only, each with its
-// own width.
-//
-// Comparisons stand only in front of '?', where they become masks; as values GCC 12 would compute them lane by lane.
-#pragma once
+// Vectors of the kernels: an instance a lane. Everything is elementwise, so no lane ever sees another. Included by
+// lanes_kernel.h once a target of Highway, so the guard is a toggle.
+#if defined(MOESCOPE_TOY_LANES_VECTOR_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MOESCOPE_TOY_LANES_VECTOR_H_
+#undef MOESCOPE_TOY_LANES_VECTOR_H_
+#else
+#define MOESCOPE_TOY_LANES_VECTOR_H_
+#endif
+
+#include <hwy/highway.h>
 
 #include <cstdint>
 
 #include "moescope/toy/philox.h"
 
-// Passing such vectors depends on the machine; nothing here is passed, for everything is inlined.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
-#ifndef MOESCOPE_LANES_WIDTH
-#define MOESCOPE_LANES_WIDTH 4
-#endif
-#define MOESCOPE_LANES_INLINE [[gnu::always_inline]] static inline
-
-namespace moescope::toy {
+HWY_BEFORE_NAMESPACE();
+namespace moescope::toy::HWY_NAMESPACE {
 namespace {
 
-constexpr std::int64_t kWidth = MOESCOPE_LANES_WIDTH;
-using Floats = float __attribute__((vector_size(kWidth * sizeof(float))));
-using Words = std::uint32_t __attribute__((vector_size(kWidth * sizeof(std::uint32_t))));
-using Ints = std::int32_t __attribute__((vector_size(kWidth * sizeof(std::int32_t))));
+namespace hn = hwy::HWY_NAMESPACE;
 
-MOESCOPE_LANES_INLINE Floats all_lanes(float value) { return Floats{} + value; }
-MOESCOPE_LANES_INLINE Ints as_ints(const Words& words) { return __builtin_convertvector(words, Ints); }
+using FloatTag = hn::ScalableTag<float>;
+using WordTag = hn::RebindToUnsigned<FloatTag>;
+using IntTag = hn::RebindToSigned<FloatTag>;
+using Floats = hn::Vec<FloatTag>;
+using Words = hn::Vec<WordTag>;
+constexpr std::int64_t kWidth = hn::MaxLanes(FloatTag());
+static_assert(sizeof(Floats) == kWidth * sizeof(float), "arrays of vectors are arrays of numbers");
+
+HWY_INLINE Floats all_lanes(float value) { return hn::Set(FloatTag(), value); }
+HWY_INLINE Floats zero() { return hn::Zero(FloatTag()); }
+HWY_INLINE Words all_lanes(std::uint32_t value) { return hn::Set(WordTag(), value); }
+HWY_INLINE Words no_words() { return hn::Zero(WordTag()); }
+
+template <typename Mask>
+HWY_INLINE Floats pick(const Mask mask, Floats yes, Floats no) {
+  return hn::IfThenElse(mask, yes, no);
+}
+
+// Of words below 2^31.
+HWY_INLINE Floats to_floats(Words words) { return hn::ConvertTo(FloatTag(), hn::BitCast(IntTag(), words)); }
 
 // Upper and lower halves of products of 64 bits.
-MOESCOPE_LANES_INLINE void wide_product(const Words& x, std::uint32_t multiplier, Words& high, Words& low) {
-  using Wide = std::uint64_t __attribute__((vector_size(sizeof(Words))));
-  Wide even, odd;
-  __builtin_memcpy(&even, &x, sizeof(Words));
-  odd = (even >> 32) * std::uint64_t{multiplier};
-  even = (even & 0xFFFFFFFFULL) * std::uint64_t{multiplier};
-  even = (even >> 32) | (odd & 0xFFFFFFFF00000000ULL);
-  __builtin_memcpy(&high, &even, sizeof(Words));
-  low = x * multiplier;
+HWY_INLINE void wide_product(Words x, std::uint32_t multiplier, Words& high, Words& low) {
+  low = x * all_lanes(multiplier);
+#if HWY_TARGET == HWY_SCALAR
+  high = all_lanes(static_cast<std::uint32_t>((std::uint64_t{hn::GetLane(x)} * multiplier) >> 32));
+#else
+  const hn::Repartition<std::uint64_t, WordTag> wide;
+  const Words factor = all_lanes(multiplier);
+  const auto even = hn::MulEven(x, factor);
+  const auto odd = hn::MulEven(hn::BitCast(WordTag(), hn::ShiftRight<32>(hn::BitCast(wide, x))), factor);
+  high = hn::OddEven(hn::BitCast(WordTag(), odd), hn::BitCast(WordTag(), hn::ShiftRight<32>(even)));
+#endif
 }
 
 // philox() of one counter under many keys: `key` [2], `words` [4].
-MOESCOPE_LANES_INLINE void philox_lanes(const PhiloxCounter& counter, const Words* key, Words* words) {
+HWY_INLINE void philox_lanes(const PhiloxCounter& counter, const Words* key, Words* words) {
   Words key0 = key[0], key1 = key[1];
-  Words c0 = Words{} + counter.word[0], c1 = Words{} + counter.word[1];
-  Words c2 = Words{} + counter.word[2], c3 = Words{} + counter.word[3];
+  Words c0 = all_lanes(counter.word[0]), c1 = all_lanes(counter.word[1]);
+  Words c2 = all_lanes(counter.word[2]), c3 = all_lanes(counter.word[3]);
   for (int round = 0; round < kPhiloxRounds; ++round) {
     Words high0, low0, high1, low1;
     wide_product(c0, kPhiloxMultiplier0, high0, low0);
@@ -53,8 +67,8 @@ MOESCOPE_LANES_INLINE void philox_lanes(const PhiloxCounter& counter, const Word
     c1 = low1;
     c2 = high0 ^ c3 ^ key1;
     c3 = low0;
-    key0 += kPhiloxWeyl0;
-    key1 += kPhiloxWeyl1;
+    key0 = key0 + all_lanes(kPhiloxWeyl0);
+    key1 = key1 + all_lanes(kPhiloxWeyl1);
   }
   words[0] = c0;
   words[1] = c1;
@@ -63,40 +77,27 @@ MOESCOPE_LANES_INLINE void philox_lanes(const PhiloxCounter& counter, const Word
 }
 
 // uniform_of() of words.
-MOESCOPE_LANES_INLINE Floats uniform_lanes(const Words& words) {
-  return __builtin_convertvector(as_ints(words >> 8), Floats) * 0x1.0p-24F;
-}
+HWY_INLINE Floats uniform_lanes(Words words) { return to_floats(hn::ShiftRight<8>(words)) * all_lanes(0x1.0p-24F); }
 
 // e^x for x <= 0, relative error below 2e-7; 0 below -87; NaN stays NaN. Cody and Waite's reduction, Taylor's series.
-MOESCOPE_LANES_INLINE Floats exp_lanes(const Floats& x) {
+HWY_INLINE Floats exp_lanes(Floats x) {
   constexpr float kLog2E = 1.44269504F, kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number
   const Floats low = all_lanes(-87.0F);
-  const Floats clamped = x < low ? low : x;
-  const Floats shifted = clamped * kLog2E + kRound;
-  const Floats whole = shifted - kRound;
-  const Floats r = (clamped - whole * kLn2High) - whole * kLn2Low;
+  const Floats clamped = pick(x < low, low, x);
+  const Floats shifted = clamped * all_lanes(kLog2E) + all_lanes(kRound);
+  const Floats whole = shifted - all_lanes(kRound);
+  const Floats r = (clamped - whole * all_lanes(kLn2High)) - whole * all_lanes(kLn2Low);
   Floats sum = all_lanes(1.0F / 5040.0F);
-  sum = sum * r + 1.0F / 720.0F;
-  sum = sum * r + 1.0F / 120.0F;
-  sum = sum * r + 1.0F / 24.0F;
-  sum = sum * r + 1.0F / 6.0F;
-  sum = sum * r + 0.5F;
-  sum = sum * r + 1.0F;
-  sum = sum * r + 1.0F;
-  Ints exponent;
-  __builtin_memcpy(&exponent, &shifted, sizeof(exponent));
-  exponent = (exponent << 23) + (127 << 23);  // the whole number stands in the lowest bits of `shifted`
-  Floats power;
-  __builtin_memcpy(&power, &exponent, sizeof(power));
-  return x < low ? Floats{} : sum * power;
-}
-
-MOESCOPE_LANES_INLINE Floats sqrt_lanes(const Floats& x) {
-  Floats root;
-  for (std::int64_t l = 0; l < kWidth; ++l) root[l] = __builtin_sqrtf(x[l]);
-  return root;
+  for (const float factor : {1.0F / 720.0F, 1.0F / 120.0F, 1.0F / 24.0F, 1.0F / 6.0F, 0.5F, 1.0F, 1.0F}) {
+    sum = sum * r + all_lanes(factor);
+  }
+  // The whole number stands in the lowest bits of `shifted`.
+  const Words exponent = hn::ShiftLeft<23>(hn::BitCast(WordTag(), shifted)) + all_lanes(std::uint32_t{127} << 23);
+  return pick(x < low, zero(), sum * hn::BitCast(FloatTag(), exponent));
 }
 
 }  // namespace
-}  // namespace moescope::toy
+}  // namespace moescope::toy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif  // MOESCOPE_TOY_LANES_VECTOR_H_

@@ -1,9 +1,6 @@
 // What a kernel of lanes_kernel.h works on: a group of instances of one architecture, side by side in the lanes of
 // vectors. Every array is [.., width] of the kernel that works on it: a matrix [n, m] of `width` instances is n m
 // vectors.
-//
-// Plain pointers and numbers, and no header with inline functions: kernels are compiled for several machines, and code
-// of one machine must not leak into what the linker keeps for all.
 #pragma once
 
 #include <cstdint>
@@ -63,9 +60,7 @@ struct LaneKernels {
   void (*update)(LaneView& view, const AdamStep& adam) = nullptr;
 };
 
-// Where the compiler can make them (lanes_kernels_*.cc).
-LaneKernels lane_kernels_baseline();
-LaneKernels lane_kernels_v3();  // x86-64-v3: AVX2 and FMA
-LaneKernels lane_kernels_v4();  // x86-64-v4: AVX-512
+// The fastest that this machine can run (lanes_kernels.cc).
+LaneKernels lane_kernels();
 
 }  // namespace moescope::toy

@@ -37,7 +37,7 @@ void add_drift(const Architecture& architecture, const Training& training, std::
 
 std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options) {
   return static_cast<std::size_t>(options.implementation == Implementation::kLanes
-                                      ? lane_kernels().front().width
+                                      ? lane_kernels().width
                                       : batched_group_size(architecture, training));
 }
 
@@ -53,7 +53,7 @@ void train(const Architecture& architecture, const Training& training, std::span
     throw usage_error("the implementation 'lanes' runs on the CPU only, not on '{}'", options.device)
         .hint("--implementation batched");
   }
-  const LaneKernels kernels = lane_kernels().front();
+  const LaneKernels kernels = lane_kernels();
   const std::size_t size = group_size(architecture, training, options);
   const std::size_t n_groups = (instances.size() + size - 1) / size;
   std::mutex done_mutex;

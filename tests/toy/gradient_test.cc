@@ -11,6 +11,7 @@
 #include "moescope/toy/draws.h"
 #include "moescope/toy/lanes.h"
 #include "moescope/toy/train.h"
+#include "tests/base/vector_targets.h"
 
 namespace moescope::toy {
 namespace {
@@ -130,7 +131,8 @@ TEST_P(Gradient, EqualsCentralDifferences) {
     scale = std::max(scale, std::abs(expected.back()));
   }
   const std::vector<Instance> instances = {instance};
-  for (const LaneKernels& kernels : lane_kernels()) {
+  for_each_vector_target([&] {
+    const LaneKernels kernels = lane_kernels();
     LaneGroup group(a, t, instances, kernels.width);
     kernels.step(group.view(), 0);
     EXPECT_NEAR(group.loss(0), naive_loss(a, t, instance, at), 1e-6);
@@ -138,7 +140,7 @@ TEST_P(Gradient, EqualsCentralDifferences) {
     for (std::size_t q = 0; q < at.size(); ++q) {
       EXPECT_NEAR(found[q], expected[q], 1e-5 * scale) << kernels.name << " parameter " << q;
     }
-  }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Gradient, testing::ValuesIn(gradient_cases()),

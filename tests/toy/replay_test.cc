@@ -12,6 +12,7 @@
 #include "moescope/toy/draws.h"
 #include "moescope/toy/lanes.h"
 #include "moescope/toy/train.h"
+#include "tests/base/vector_targets.h"
 
 namespace moescope::toy {
 namespace {
@@ -144,13 +145,14 @@ TEST_P(Replay, GradientsAreThoseOfAutograd) {
   }
   const auto batched = batched_gradient(expected.architecture, expected.training, instances, 0);
   EXPECT_LT(largest_difference(batched.front(), expected.gradient), 2e-6 * scale + 1e-9);
-  for (const LaneKernels& kernels : lane_kernels()) {
+  for_each_vector_target([&] {
+    const LaneKernels kernels = lane_kernels();
     LaneGroup group(expected.architecture, expected.training, instances, kernels.width);
     kernels.step(group.view(), 0);
     EXPECT_LT(largest_difference(group.values(0, true), expected.gradient), 2e-6 * scale + 1e-9) << kernels.name;
     kernels.step_of_any_shape(group.view(), 0);
     EXPECT_LT(largest_difference(group.values(0, true), expected.gradient), 2e-6 * scale + 1e-9) << kernels.name;
-  }
+  });
 }
 
 void expect_training_of(const Case& expected, const TrainedInstance& trained, const std::string& what) {
@@ -166,10 +168,11 @@ void expect_training_of(const Case& expected, const TrainedInstance& trained, co
 TEST_P(Replay, TrainingFollowsTheReference) {
   const Case expected = read_case(GetParam());
   const std::vector<Instance> instances = {expected.instance};
-  for (const LaneKernels& kernels : lane_kernels()) {
+  for_each_vector_target([&] {
+    const LaneKernels kernels = lane_kernels();
     const auto lanes = train_lanes(expected.architecture, expected.training, instances, 1, kernels);
     expect_training_of(expected, lanes.front(), kernels.name);
-  }
+  });
   const auto batched = train_batched(expected.architecture, expected.training, instances, 1, "cpu");
   expect_training_of(expected, batched.front(), "batched");
 }
