@@ -39,6 +39,10 @@ struct LayerView {
   const Batch& batch;
 };
 
+// A shared expert as an expert that every row of the batch reaches, under the number `expert_idx`: for taps that take
+// both.
+model::ExpertCall call_of_shared(const model::SharedCall& shared, std::int64_t expert_idx);
+
 class Tap {
  public:
   virtual ~Tap() = default;

@@ -101,15 +101,8 @@ void Recorder::on_expert(const engine::LayerView& view, const model::ExpertCall&
   if (traces_batch_) trace_.on_expert(expert);
 }
 
-// An expert that every token reaches.
 void Recorder::on_shared(const engine::LayerView& view, const model::SharedCall& call) {
-  model::ExpertCall all;
-  all.expert_idx = shape_.n_experts;
-  all.rows = all.slots = at::arange(call.outputs.size(0), at::kLong);
-  all.weights = call.weights;
-  all.neurons = call.neurons;
-  all.outputs = call.outputs;
-  on_expert(view, all);
+  on_expert(view, engine::call_of_shared(call, shape_.n_experts));
 }
 
 void Recorder::on_layer_end(const engine::LayerView& view) {

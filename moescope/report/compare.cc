@@ -118,6 +118,7 @@ ComparedModel read_model(const std::string& input, const CompareOptions& options
   if (fs::is_directory(path)) {
     const json run = io::read_run_json(path);
     model.table = read_probe_csv(path / "probes.csv");
+    model.shared = read_shared_probes(path / "probes.csv");
     model.controls = read_probe_controls(path / "probe_controls.csv");
     const auto n_active = number_at(run, "model", "n_active_parameters"), n = number_at(run, "model", "n_parameters");
     if (n_active && n && *n > 0) model.active_frac = *n_active / *n;

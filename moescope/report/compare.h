@@ -21,6 +21,7 @@ namespace moescope::report {
 struct ComparedModel {
   std::string name;
   ProbeTable table;
+  std::optional<ProbeTable> shared;            // of shared experts; table and controls are without them
   std::map<std::string, ProbeTable> controls;  // by variant; empty for published files
   std::optional<double> active_frac;           // active parameters / all parameters; 1 for a dense model
   std::optional<double> mean_active_neurons;   // of an expert, for a token

@@ -101,6 +101,9 @@ std::vector<Measure> all_measures(const ComparedModel& model, const CompareOptio
     for (const Aggregate aggregate : kAggregates) {
       add(aggregate_word(aggregate), k, mean(aggregate_at(model, k, aggregate)));
     }
+    if (const auto place = model.shared ? k_place(*model.shared, k) : std::nullopt) {
+      add("shared_expert", k, mean(best_layer_by_concept(*model.shared, *place, Aggregate::kBestExpert)));
+    }
     if (control(model, "select") != nullptr) {
       add("select_then_test", k, mean(selected_at(model, k)));
       add("select_best", k, mean(best_of_control(model, "select", k)));

@@ -57,7 +57,8 @@ ProbeRow parse_row(const io::Table& table, std::size_t row, bool with_validation
   parsed.layer = whole(field("layer"), "layer", 0);
   parsed.k = whole(field("k"), "k", 1);
   parsed.is_dense = field("expert") == "dense";
-  if (!parsed.is_dense) parsed.expert = whole(field("expert"), "expert", 0);
+  parsed.is_shared = field("expert") == "shared";
+  if (!parsed.is_dense && !parsed.is_shared) parsed.expert = whole(field("expert"), "expert", 0);
   parsed.f1 = share(field("f1"), "f1");
   for (const char* column : {"recall", "precision"}) share(field(column), column);
   for (const char* column : {"num_positive", "num_negative"}) {
@@ -85,6 +86,29 @@ std::size_t place_of(const std::vector<T>& sorted, const T& value) {
 template <typename Set>
 auto as_vector(const Set& set) {
   return std::vector<typename Set::value_type>(set.begin(), set.end());
+}
+
+// The rows of shared experts, or all others.
+std::vector<ProbeRow> read_rows(const std::filesystem::path& path, bool shared) {
+  const io::Table text = io::read_csv(path, text_columns(kPublished));
+  std::vector<ProbeRow> rows;
+  for (std::size_t row = 0; row < text.n_rows(); ++row) {
+    try {
+      ProbeRow parsed = parse_row(text, row, false);
+      if (parsed.is_shared == shared) rows.push_back(std::move(parsed));
+    } catch (const Error& error) {
+      throw error.at(fmt::format("{}, row {}", path.string(), row + 1));
+    }
+  }
+  return rows;
+}
+
+ProbeTable make_table_of(const std::filesystem::path& path, const std::vector<ProbeRow>& rows) {
+  try {
+    return make_probe_table(rows);
+  } catch (const Error& error) {
+    throw error.at(path.string());
+  }
 }
 
 }  // namespace
@@ -143,21 +167,12 @@ ProbeTable make_probe_table(const std::vector<ProbeRow>& rows) {
   return table;
 }
 
-ProbeTable read_probe_csv(const std::filesystem::path& path) {
-  const io::Table text = io::read_csv(path, text_columns(kPublished));
-  std::vector<ProbeRow> rows;
-  for (std::size_t row = 0; row < text.n_rows(); ++row) {
-    try {
-      rows.push_back(parse_row(text, row, false));
-    } catch (const Error& error) {
-      throw error.at(fmt::format("{}, row {}", path.string(), row + 1));
-    }
-  }
-  try {
-    return make_probe_table(rows);
-  } catch (const Error& error) {
-    throw error.at(path.string());
-  }
+ProbeTable read_probe_csv(const std::filesystem::path& path) { return make_table_of(path, read_rows(path, false)); }
+
+std::optional<ProbeTable> read_shared_probes(const std::filesystem::path& path) {
+  const std::vector<ProbeRow> rows = read_rows(path, true);
+  if (rows.empty()) return std::nullopt;
+  return make_table_of(path, rows);
 }
 
 std::map<std::string, ProbeTable> read_probe_controls(const std::filesystem::path& path) {
@@ -172,19 +187,14 @@ std::map<std::string, ProbeTable> read_probe_controls(const std::filesystem::pat
     const auto& variant = std::get<TextColumn>(text.at("variant").values)[row];
     try {
       if (!variant) throw input_error("column 'variant' is empty");
-      rows[*variant].push_back(parse_row(text, row, true));
+      ProbeRow parsed = parse_row(text, row, true);
+      if (!parsed.is_shared) rows[*variant].push_back(std::move(parsed));
     } catch (const Error& error) {
       throw error.at(fmt::format("{}, row {}", path.string(), row + 1));
     }
   }
   std::map<std::string, ProbeTable> tables;
-  for (const auto& [variant, of_variant] : rows) {
-    try {
-      tables.emplace(variant, make_probe_table(of_variant));
-    } catch (const Error& error) {
-      throw error.at(path.string());
-    }
-  }
+  for (const auto& [variant, of_variant] : rows) tables.emplace(variant, make_table_of(path, of_variant));
   return tables;
 }
 

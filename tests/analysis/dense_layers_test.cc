@@ -31,6 +31,7 @@ TEST_P(DenseLayers, AreRecordedAsOneExpertAndNotLabelled) {
 
   const io::Table experts = io::read_csv(options.out / "experts.csv", {{{"layer", io::IntColumn()},
                                                                         {"expert", io::IntColumn()},
+                                                                        {"kind", io::TextColumn()},
                                                                         {"n_tokens", io::IntColumn()},
                                                                         {"load_frac", io::RealColumn()},
                                                                         {"mean_weight", io::RealColumn()},
@@ -54,6 +55,11 @@ TEST_P(DenseLayers, AreRecordedAsOneExpertAndNotLabelled) {
       of_layer += n_tokens[row].value();
       EXPECT_LE(active[row].value_or(0), 1.0);
     }
+    if (config.has_shared(l)) {  // behind the routed ones, and not among them
+      ASSERT_LT(row, experts.n_rows());
+      EXPECT_EQ(std::get<io::TextColumn>(experts.at("kind").values)[row], "shared");
+      EXPECT_EQ(n_tokens[row++].value(), n_run);
+    }
     const std::int64_t k = config.n_experts_per_token(l);
     const auto ids = trace.at("layers." + std::to_string(l) + ".expert_ids").to_vector<std::int32_t>();
     const auto places = static_cast<std::int64_t>(ids.size()) / n_run;
@@ -70,7 +76,9 @@ TEST_P(DenseLayers, AreRecordedAsOneExpertAndNotLabelled) {
 
   const label::Labels labels = label::label_experts(label::read_run_data(options.out), {}, nullptr, {});
   std::int64_t n_sparse = 0;
-  for (std::int64_t l = 0; l < config.n_layers; ++l) n_sparse += config.is_dense(l) ? 0 : config.n_experts(l);
+  for (std::int64_t l = 0; l < config.n_layers; ++l) {
+    n_sparse += config.is_dense(l) ? 0 : config.n_experts(l) + (config.has_shared(l) ? 1 : 0);
+  }
   EXPECT_EQ(static_cast<std::int64_t>(labels.experts.size()), n_sparse);
   for (const label::ExpertLabel& expert : labels.experts) EXPECT_FALSE(config.is_dense(expert.layer));
 }

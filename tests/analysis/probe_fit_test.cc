@@ -37,7 +37,7 @@ struct Planted {
       }
     }
   }
-  ExpertNeurons expert() const { return {2, 5, false, kWidth, neurons, rows}; }
+  ExpertNeurons expert() const { return {2, 5, false, false, kWidth, neurons, rows}; }
 };
 
 FitOptions options_with(std::vector<std::int32_t> ks) {
@@ -163,8 +163,8 @@ TEST(ProbeFit, CountsActiveNeurons) {
   const std::vector<float> neurons = {10, 1.5, -0.5, 0, -4, 0.3, 0.5, 0};  // two tokens of four neurons
   const std::vector<std::int32_t> rows = {0, 1};
   const ExpertFitter fitter(planted.corpus, options_with({1}));
-  EXPECT_DOUBLE_EQ(fitter.mean_active({0, 0, false, 4, neurons, rows}).value(), 2);  // {10, 1.5} and {-4, 0.5}
-  EXPECT_FALSE(fitter.mean_active({0, 0, false, 4, {}, {}}));
+  EXPECT_DOUBLE_EQ(fitter.mean_active({0, 0, false, false, 4, neurons, rows}).value(), 2);  // {10, 1.5} and {-4, 0.5}
+  EXPECT_FALSE(fitter.mean_active({0, 0, false, false, 4, {}, {}}));
 }
 
 }  // namespace

@@ -115,6 +115,22 @@ TEST(ProbeAggregates, DifferencesArePairedByConcept) {
   EXPECT_FALSE(mean_difference(a, {{"z", 1}}, {500, 3}));
 }
 
+TEST(ProbeTable, SharedExpertsAreATableOfTheirOwn) {
+  const TestFolder folder;
+  const fs::path path = folder.path() / "t.csv";
+  std::ofstream(path) << "concept,layer,expert,k,f1,recall,precision,num_positive,num_negative\n"
+                         "digit,0,0,1,0.5,0.5,0.5,9,9\n"
+                         "digit,0,1,1,0.25,0.5,0.5,9,9\n"
+                         "digit,0,shared,1,0.75,0.5,0.5,9,9\n";
+  const ProbeTable routed = read_probe_csv(path);
+  EXPECT_EQ(routed.n_experts, std::vector<std::int64_t>{2});
+  EXPECT_EQ(best_layer_f1(routed.scores[0][0], Aggregate::kBestExpert), 0.5);
+  const auto shared = read_shared_probes(path);
+  ASSERT_TRUE(shared);
+  EXPECT_EQ(best_layer_f1(shared->scores[0][0], Aggregate::kBestExpert), 0.75);
+  EXPECT_FALSE(shared->is_dense);
+}
+
 TEST(ProbeTable, BadFilesAreNamedWithTheRow) {
   EXPECT_THAT(error_of_rows("noun,0,0,1,1.5,0,0,60,60\n"),
               HasSubstr("t.csv, row 1: column 'f1': 1.5 is not in [0, 1]"));

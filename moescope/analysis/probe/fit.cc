@@ -134,8 +134,8 @@ std::vector<ProbeRecord> ExpertFitter::fit_job(const ExpertNeurons& expert, cons
       stats::fit_sparse_probe(expert.neurons, expert.width, items_of(expert, job, local), probe);
   std::vector<ProbeRecord> records;
   for (const stats::WidthResult& one : result.widths) {
-    records.push_back({job.variant, job.concept_idx, expert.layer, expert.expert, expert.is_dense, result.n_positive,
-                       result.n_negative, one, probe.score_validation});
+    records.push_back({job.variant, job.concept_idx, expert.layer, expert.expert, expert.is_dense, expert.is_shared,
+                       result.n_positive, result.n_negative, one, probe.score_validation});
   }
   return records;
 }

@@ -45,7 +45,8 @@ struct FitOptions {
 // Views what it is given.
 struct ExpertNeurons {
   std::int64_t layer = 0, expert = 0;
-  bool is_dense = false;
+  bool is_dense = false;               // the one expert of its layer
+  bool is_shared = false;              // behind the routed ones, every token reaches it
   std::int32_t width = 0;              // F
   std::span<const float> neurons;      // [M, F]
   std::span<const std::int32_t> rows;  // [M], of ProbeCorpus::sampled_row, each at most once
@@ -55,7 +56,7 @@ struct ProbeRecord {
   Variant variant = Variant::kMain;
   std::int32_t concept_idx = 0;
   std::int64_t layer = 0, expert = 0;
-  bool is_dense = false;
+  bool is_dense = false, is_shared = false;
   std::int64_t n_positive = 0, n_negative = 0;
   stats::WidthResult result;
   bool has_validation = false;

@@ -31,7 +31,7 @@ NeuronStore::NeuronStore(const model::ModelConfig& config, const ProbeCorpus& co
 
 engine::TapNeeds NeuronStore::needs() const {
   engine::TapNeeds needs;
-  needs.experts = true;
+  needs.experts = needs.shared = true;
   needs.layers = layers_;
   return needs;
 }
@@ -39,7 +39,9 @@ engine::TapNeeds NeuronStore::needs() const {
 engine::TapMemory NeuronStore::memory() const {
   std::uint64_t widest = 0;
   for (const std::int64_t layer : layers_) {
-    widest = std::max(widest, static_cast<std::uint64_t>(config_.n_experts_per_token(layer) * config_.d_hidden(layer)));
+    const std::int64_t shared = config_.has_shared(layer) ? config_.d_shared : 0;
+    const std::int64_t width = config_.n_experts_per_token(layer) * config_.d_hidden(layer) + shared;
+    widest = std::max(widest, static_cast<std::uint64_t>(width));
   }
   const auto element = static_cast<std::uint64_t>(at::elementSize(dtype_));
   const auto n_sampled = static_cast<std::uint64_t>(corpus_.n_sampled);
@@ -70,6 +72,10 @@ void NeuronStore::on_expert(const engine::LayerView& view, const model::ExpertCa
   expert.neurons.push_back(call.neurons.index_select(0, idx).cpu().contiguous());
 }
 
+void NeuronStore::on_shared(const engine::LayerView& view, const model::SharedCall& call) {
+  on_expert(view, engine::call_of_shared(call, config_.n_experts(view.layer_idx)));
+}
+
 void NeuronStore::on_layer_end(const engine::LayerView& view) {
   const std::int64_t layer = view.layer_idx;
   if (std::find(layers_.begin(), layers_.end(), layer) == layers_.end()) return;
@@ -88,7 +94,7 @@ void NeuronStore::enter(std::int64_t layer) {
   if (current_ == layer) return;
   if (current_ >= 0) spill(current_);
   current_ = layer;
-  experts_.assign(static_cast<std::size_t>(config_.n_experts(layer)), {});
+  experts_.assign(static_cast<std::size_t>(config_.n_experts(layer) + (config_.has_shared(layer) ? 1 : 0)), {});
 }
 
 void NeuronStore::spill(std::int64_t layer) {

@@ -1,5 +1,6 @@
 // The tap of `moescope probe`: keeps the neurons of sampled tokens of the layer that is running, and hands the layer
-// over when its last token has passed. Where the run takes several waves, what a layer gave so far waits in a file.
+// over when its last token has passed. A shared expert comes behind the experts of its layer that a router chooses.
+// Where the run takes several waves, what a layer gave so far waits in a file.
 //
 // Memory: one layer's sampled neurons (n_sampled x experts a token x F) in the model's dtype, never all layers'.
 #pragma once
@@ -37,6 +38,7 @@ class NeuronStore : public engine::Tap {
   engine::TapNeeds needs() const override;
   engine::TapMemory memory() const override;
   void on_expert(const engine::LayerView& view, const model::ExpertCall& call) override;
+  void on_shared(const engine::LayerView& view, const model::SharedCall& call) override;
   void on_layer_end(const engine::LayerView& view) override;
 
   std::int64_t n_spilled_bytes() const { return n_spilled_bytes_; }

@@ -166,6 +166,8 @@ json identity_json(const Run& run, const std::string& model_hash, const std::str
   identity["tokenizer_hash"] = tokenizer_hash;
   identity["corpus_hash"] = run.corpus.tokens.hash;
   identity["concepts_hash"] = hasher.digest();
+  // Builds that left shared experts out made other files of the same settings.
+  if (run.checkpoint.config().d_shared > 0) identity["shared_experts"] = true;
   return identity;
 }
 
@@ -210,8 +212,9 @@ class LayerProber {
       ExpertNeurons expert;
       expert.layer = layer;
       expert.expert = static_cast<std::int64_t>(e);
-      expert.is_dense = is_one_block(config, layer);
-      expert.width = static_cast<std::int32_t>(config.d_hidden(layer));
+      expert.is_shared = expert.expert == config.n_experts(layer);
+      expert.is_dense = is_one_block(config, layer) && !expert.is_shared;
+      expert.width = static_cast<std::int32_t>(expert.is_shared ? config.d_shared : config.d_hidden(layer));
       expert.rows = experts[e].rows;
       at::Tensor all = at::empty({static_cast<std::int64_t>(expert.rows.size()), expert.width}, at::kFloat);
       std::int64_t first = 0;
@@ -223,8 +226,8 @@ class LayerProber {
       expert.neurons = {all.const_data_ptr<float>(), static_cast<std::size_t>(all.numel())};
       const std::vector<ProbeRecord> of_expert = fitter_.fit(expert);
       records.insert(records.end(), of_expert.begin(), of_expert.end());
-      expert_records.push_back({layer, expert.expert, expert.width, static_cast<std::int64_t>(expert.rows.size()),
-                                fitter_.mean_active(expert)});
+      expert_records.push_back({layer, expert.expert, kind_of(expert), expert.width,
+                                static_cast<std::int64_t>(expert.rows.size()), fitter_.mean_active(expert)});
       console_.status(fmt::format("layer {}: {} of {} experts probed", layer, e + 1, experts.size()));
     }
     files_.save(layer, record_table(records, run_.concepts), expert_table(expert_records));
@@ -273,9 +276,6 @@ json skipped_json(const Run& run, const LayerFiles::Counts& counts) {
       fmt::format("fewer than {} positives or negatives", run.options.fit.probe.min_per_class));
   add("probes", counts.n_other,
       "one class only in a part, values that are not numbers, or fewer neurons than k: see status");
-  if (run.checkpoint.config().d_shared > 0) {
-    skipped.push_back({{"what", "shared experts"}, {"n", nullptr}, {"why", "only routed experts are probed"}});
-  }
   return skipped;
 }
 
@@ -306,6 +306,7 @@ json run_json(const Run& run, const json& identity, const LayerFiles::Counts& co
                      {"n_experts_per_token", config.router.n_experts_per_token},
                      {"d_model", config.d_model},
                      {"d_expert", config.d_expert},
+                     {"d_shared", config.d_shared},
                      {"n_parameters", config.n_parameters()},
                      {"n_active_parameters", config.n_active_parameters()},
                      {"hash", identity["model_hash"]}};

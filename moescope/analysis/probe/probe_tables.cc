@@ -13,6 +13,9 @@ using io::RealColumn;
 using io::Table;
 using io::TextColumn;
 
+// Words for experts that no router chooses.
+constexpr const char *kDense = "dense", *kShared = "shared";
+
 void append(Table& all, const Table& part) {
   for (std::size_t c = 0; c < all.columns.size(); ++c) {
     std::visit(
@@ -58,6 +61,10 @@ void write_both(const std::filesystem::path& base, const Table& csv, const Table
 
 }  // namespace
 
+const char* kind_of(const ExpertNeurons& expert) {
+  return expert.is_dense ? kDense : expert.is_shared ? kShared : "routed";
+}
+
 Table record_table(const std::vector<ProbeRecord>& records, const text::ConceptLibrary& concepts) {
   TextColumn name, category, expert, variant, status;
   IntColumn layer, k, n_positive, n_negative, n_steps;
@@ -71,7 +78,7 @@ Table record_table(const std::vector<ProbeRecord>& records, const text::ConceptL
     name.emplace_back(one.name);
     category.emplace_back(one.category);
     layer.emplace_back(record.layer);
-    expert.emplace_back(record.is_dense ? "dense" : std::to_string(record.expert));
+    expert.emplace_back(record.is_dense ? kDense : record.is_shared ? kShared : std::to_string(record.expert));
     k.emplace_back(result.k);
     f1.push_back(number(result.test.f1));
     recall.push_back(number(result.test.recall));
@@ -102,10 +109,11 @@ Table record_table(const std::vector<ProbeRecord>& records, const text::ConceptL
 Table expert_table(const std::vector<ExpertRecord>& experts) {
   IntColumn layer, expert, n_neurons, n_tokens;
   RealColumn active;
-  TextColumn status;
+  TextColumn kind, status;
   for (const ExpertRecord& record : experts) {
     layer.emplace_back(record.layer);
     expert.emplace_back(record.expert);
+    kind.emplace_back(record.kind);
     n_neurons.emplace_back(record.n_neurons);
     n_tokens.emplace_back(record.n_tokens);
     active.push_back(record.mean_active_neurons);
@@ -113,6 +121,7 @@ Table expert_table(const std::vector<ExpertRecord>& experts) {
   }
   return {{{"layer", layer},
            {"expert", expert},
+           {"kind", kind},
            {"n_neurons", n_neurons},
            {"n_tokens", n_tokens},
            {"mean_active_neurons", active},
@@ -168,8 +177,9 @@ LayerFiles::Counts LayerFiles::assemble(const std::vector<std::int64_t>& layers,
   double sum = 0, n = 0;
   const auto& active = std::get<RealColumn>(experts.at("mean_active_neurons").values);
   const auto& n_tokens = std::get<IntColumn>(experts.at("n_tokens").values);
+  const auto& kinds = std::get<TextColumn>(experts.at("kind").values);
   for (std::size_t row = 0; row < active.size(); ++row) {
-    if (!active[row]) continue;
+    if (!active[row] || kinds[row] == kShared) continue;  // what a token's chosen experts activate
     sum += *active[row] * static_cast<double>(*n_tokens[row]);
     n += static_cast<double>(*n_tokens[row]);
   }

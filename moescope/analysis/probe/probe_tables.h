@@ -11,8 +11,12 @@
 
 namespace moescope::analysis::probe {
 
+const char* kind_of(const ExpertNeurons& expert);  // "routed", "dense", "shared"
+
 struct ExpertRecord {
-  std::int64_t layer = 0, expert = 0, n_neurons = 0, n_tokens = 0;  // n_tokens: sampled ones that reached it
+  std::int64_t layer = 0, expert = 0;
+  std::string kind;
+  std::int64_t n_neurons = 0, n_tokens = 0;  // n_tokens: sampled ones that reached it
   std::optional<double> mean_active_neurons;
 };
 

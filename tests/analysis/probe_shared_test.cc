@@ -1,0 +1,158 @@
+// A shared expert in `moescope probe`: an expert of its own, with controls, from the neurons that a trace gives.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "moescope/analysis/probe/neuron_store.h"
+#include "moescope/analysis/probe/probe.h"
+#include "moescope/base/error.h"
+#include "moescope/engine/engine.h"
+#include "moescope/io/checkpoint_folder.h"
+#include "moescope/io/run_directory.h"
+#include "moescope/io/safetensors.h"
+#include "moescope/io/table.h"
+#include "moescope/model/language_model.h"
+#include "moescope/record/model_trace.h"
+#include "tests/record/tiny_model.h"
+
+namespace moescope::analysis::probe {
+namespace {
+
+// Layer 1 of 3 is dense (22 neurons); layers 0 and 2 have 8 routed experts (16 neurons) and a shared one (20).
+class SharedProbe : public ::testing::Test {
+ protected:
+  SharedProbe() : model_(test::make_tiny_model(folder_.path() / "model", "family/qwen2_moe")) {}
+
+  test::TemporaryFolder folder_;
+  std::filesystem::path model_;
+};
+
+TEST_F(SharedProbe, CollectsTheNeuronsOfTheTrace) {
+  const io::CheckpointFolder folder = io::find_checkpoint(model_.string());
+  const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
+  const text::Tokenizer tokenizer = text::Tokenizer::load(folder.tokenizer_json);
+  const text::ConceptLibrary concepts = text::ConceptLibrary::built_in();
+  SampleBuilder builder(tokenizer, concepts, {});
+  builder.add_document({"a", "abc 123 DEF ghi 45 xyz", ""}, 0);
+  const ProbeCorpus corpus = builder.build();
+  const std::vector<std::int64_t> ids(corpus.tokens.token_ids.begin(), corpus.tokens.token_ids.end());
+  const model::LanguageModel language_model(checkpoint, at::kFloat, at::kCPU);
+  record::write_model_trace(language_model, ids, {"neurons"}, folder_.path() / "t.safetensors");
+  const auto trace = io::SafetensorsFile::open(folder_.path() / "t.safetensors");
+
+  std::set<std::int64_t> seen;
+  const auto layer_done = [&](std::int64_t layer, std::vector<CollectedExpert>& experts) {
+    seen.insert(layer);
+    ASSERT_EQ(experts.size(), layer == 1 ? 1U : 9U);
+    if (layer == 1) return;
+    const auto want = trace.at(fmt::format("layers.{}.shared_neurons", layer)).to_vector<float>();
+    const CollectedExpert& shared = experts.back();
+    const at::Tensor all = at::cat(shared.neurons);
+    ASSERT_EQ(all.size(0), corpus.n_sampled);
+    ASSERT_EQ(all.size(1), 20);
+    for (std::size_t i = 0; i < shared.rows.size(); ++i) {
+      std::size_t token = 0;
+      while (corpus.sampled_row[token] != shared.rows[i]) ++token;
+      for (std::size_t j = 0; j < 20; ++j) {
+        const float found = all[static_cast<std::int64_t>(i)][static_cast<std::int64_t>(j)].item<float>();
+        EXPECT_NEAR(found, want[token * 20 + j], 1e-5);
+      }
+    }
+  };
+  NeuronStore store(checkpoint.config(), corpus, {0, 1, 2}, at::kFloat, folder_.path(), layer_done);
+  engine::EngineOptions options;
+  options.memory_bytes = std::uint64_t{2} << 30;
+  engine::Engine(checkpoint, corpus.tokens, options, {&store}).run(0, {}, {});
+  EXPECT_EQ(seen.size(), 3U);
+}
+
+TEST_F(SharedProbe, IsProbedAsAnExpertWithControls) {
+  Random random(4);
+  std::string lines;
+  for (int i = 0; i < 40; ++i) {
+    std::string text;
+    while (text.size() < 60) {
+      const std::uint64_t kind = random.below(8);
+      text += kind == 0   ? ' '
+              : kind <= 2 ? static_cast<char>('0' + random.below(10))
+                          : static_cast<char>('a' + static_cast<int>(random.below(26)));
+    }
+    lines += nlohmann::json{{"text", text}}.dump() + "\n";
+  }
+  test::write_text(folder_.path() / "corpus.jsonl", lines);
+  ProbeOptions options;
+  options.model = model_.string();
+  options.corpus = (folder_.path() / "corpus.jsonl").string();
+  options.out = folder_.path() / "run";
+  options.sample.window_characters = 40;
+  options.fit.probe.widths = {1, 2};
+  options.fit.probe.min_per_class = 10;
+  options.dtype = "float32";
+  options.memory_bytes = std::uint64_t{2} << 30;
+  options.n_threads = 1;
+  const nlohmann::json run = probe(options, {}).run;
+  EXPECT_EQ(run.at("model").at("d_shared"), 20);
+  EXPECT_EQ(run.at("skipped").dump().find("shared"), std::string::npos);
+
+  const io::Table experts = io::read_csv(options.out / "probe_experts.csv", {{{"layer", io::IntColumn()},
+                                                                              {"expert", io::IntColumn()},
+                                                                              {"kind", io::TextColumn()},
+                                                                              {"n_neurons", io::IntColumn()},
+                                                                              {"n_tokens", io::IntColumn()},
+                                                                              {"mean_active_neurons", io::RealColumn()},
+                                                                              {"status", io::TextColumn()}}});
+  ASSERT_EQ(experts.n_rows(), 9U + 1U + 9U);
+  const auto whole = [&](const char* column, std::size_t row) {
+    return std::get<io::IntColumn>(experts.at(column).values)[row].value();
+  };
+  double active = 0, n = 0;
+  for (std::size_t row = 0; row < experts.n_rows(); ++row) {
+    const bool dense = row == 9, shared = row == 8 || row == 18;
+    EXPECT_EQ(std::get<io::TextColumn>(experts.at("kind").values)[row], dense ? "dense" : shared ? "shared" : "routed");
+    EXPECT_EQ(whole("n_neurons", row), dense ? 22 : shared ? 20 : 16);
+    if (shared) {
+      EXPECT_EQ(whole("expert", row), 8);
+      EXPECT_EQ(whole("n_tokens", row), run.at("corpus").at("n_tokens_sampled").get<std::int64_t>());
+      continue;
+    }
+    const auto mean = std::get<io::RealColumn>(experts.at("mean_active_neurons").values)[row];
+    if (!mean) continue;
+    active += *mean * static_cast<double>(whole("n_tokens", row));
+    n += static_cast<double>(whole("n_tokens", row));
+  }
+  EXPECT_NEAR(run.at("probe").at("mean_active_neurons").get<double>(), active / n, 1e-9);
+
+  const std::string probes = io::read_file(options.out / "probes.csv");
+  std::map<std::string, int> n_rows;  // by layer, concept and k: the shared expert once, beside eight or one others
+  for (std::size_t at = 0; at < probes.size(); at = probes.find('\n', at) + 1) {
+    const std::string line = probes.substr(at, probes.find('\n', at) - at);
+    for (const char* layer : {",0,", ",1,", ",2,"}) {
+      if (line.find(std::string(layer) + "shared,") != std::string::npos) ++n_rows[layer];
+    }
+  }
+  const int n_each = static_cast<int>(run.at("concepts").size()) * 2;
+  EXPECT_EQ(n_rows, (std::map<std::string, int>{{",0,", n_each}, {",2,", n_each}}));
+  EXPECT_EQ(run.at("probe").at("n_probes"), n_each * (9 + 1 + 9));
+  const std::string controls = io::read_file(options.out / "probe_controls.csv");
+  for (const char* variant : {"select", "shuffled", "half_a", "half_b"}) {
+    EXPECT_NE(controls.find(std::string("\n") + variant), std::string::npos) << variant;
+    bool found = false;
+    for (std::size_t at = controls.find(",shared,"); at != std::string::npos; at = controls.find(",shared,", at + 1)) {
+      const std::size_t begin = controls.rfind('\n', at) + 1;
+      found = found || controls.compare(begin, std::string(variant).size(), variant) == 0;
+    }
+    EXPECT_TRUE(found) << variant;
+  }
+  // The same settings by a build that left shared experts out made other files.
+  nlohmann::json earlier = run;
+  earlier["identity"].erase("shared_experts");
+  test::write_text(options.out / "run.json", earlier.dump());
+  EXPECT_THROW(probe(options, {}), Error);
+}
+
+}  // namespace
+}  // namespace moescope::analysis::probe
