@@ -13,7 +13,7 @@
 #include "moescope/io/run_directory.h"
 #include "moescope/label/labeler.h"
 #include "moescope/record/record.h"
-#include "moescope/report/report.h"
+#include "moescope/report/run/report.h"
 
 namespace moescope::cli {
 

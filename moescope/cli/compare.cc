@@ -1,5 +1,5 @@
 // moescope compare: probe results of several models as tables and figures.
-#include "moescope/report/compare.h"
+#include "moescope/report/compare/compare.h"
 
 #include <charconv>
 #include <cstdio>

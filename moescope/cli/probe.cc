@@ -8,7 +8,7 @@
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
 #include "moescope/cli/settings_file.h"
-#include "moescope/report/compare.h"
+#include "moescope/report/compare/compare.h"
 
 namespace moescope::cli {
 namespace {

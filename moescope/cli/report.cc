@@ -1,4 +1,4 @@
-#include "moescope/report/report.h"
+#include "moescope/report/run/report.h"
 
 #include <cstdio>
 #include <memory>

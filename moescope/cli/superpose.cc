@@ -8,7 +8,7 @@
 #include "moescope/cli/command.h"
 #include "moescope/cli/settings_file.h"
 #include "moescope/io/run_directory.h"
-#include "moescope/report/superpose_figures.h"
+#include "moescope/report/superpose/figures.h"
 
 namespace moescope::cli {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
-#include "moescope/report/toy_page.h"
+#include "moescope/report/toy/page.h"
 #include "moescope/toy/specialization.h"
 #include "moescope/toy/summary.h"
 #include "moescope/toy/sweep.h"

@@ -42,6 +42,10 @@ Place place_of(const std::string& path_below_moescope) {
           second == std::string::npos ? "" : path_below_moescope.substr(first + 1, second - first - 1)};
 }
 
+// Rooms whose folders never include each other. What two of them share lies directly in the room, below its folders, or
+// in a lower room.
+const std::set<std::string> kRoomsOfSiblings = {"analysis", "report"};
+
 // Why `file` in `from` may not say #include <name> or "name"; empty if it may.
 std::string objection(const LayerTable& table, const Place& from, const std::string& name, bool quoted) {
   const auto room = table.find(from.room);
@@ -59,8 +63,8 @@ std::string objection(const LayerTable& table, const Place& from, const std::str
                ? ""
                : fmt::format("{} may not include {} ({})", from.room, to.room, name);
   }
-  if (from.room == "analysis" && !to.part.empty() && to.part != from.part) {
-    return fmt::format("analysis/{} may not include its sibling {}", from.part, name);
+  if (kRoomsOfSiblings.contains(from.room) && !to.part.empty() && to.part != from.part) {
+    return fmt::format("{}/{} may not include its sibling {}", from.room, from.part, name);
   }
   return "";
 }

@@ -90,6 +90,13 @@ TEST(LayerCheck, FindsSiblingsThatIncludeEachOther) {
               ElementsAre(HasSubstr("analysis/superpose may not include its sibling")));
   EXPECT_THAT(violations_of("moescope/analysis/probe/fit.cc", "#include \"moescope/analysis/probe/fit.h\"\n"),
               IsEmpty());
+  EXPECT_THAT(violations_of("moescope/report/toy/page.cc", "#include \"moescope/report/run/page.h\"\n"),
+              ElementsAre(HasSubstr("report/toy may not include its sibling")));
+  EXPECT_THAT(violations_of("moescope/report/toy/page.cc", "#include \"moescope/report/shared.h\"\n"), IsEmpty());
+  EXPECT_THAT(violations_of("moescope/report/shared.cc", "#include \"moescope/report/run/page.h\"\n"),
+              ElementsAre(HasSubstr("may not include its sibling")));
+  EXPECT_THAT(violations_of("moescope/label/rules/rule.cc", "#include \"moescope/label/predicates/bits.h\"\n"),
+              IsEmpty());
 }
 
 TEST(LayerCheck, FindsIncludesThatAreNotSpelledFromTheTop) {
