@@ -27,7 +27,6 @@
 #include "moescope/base/byte_size.h"
 #include "moescope/base/error.h"
 #include "moescope/base/random.h"
-#include "moescope/engine/device.h"
 #include "moescope/engine/engine.h"
 #include "moescope/engine/memory.h"
 #include "moescope/io/checkpoint_folder.h"

@@ -10,11 +10,11 @@
 #include "moescope/base/byte_size.h"
 #include "moescope/base/error.h"
 #include "moescope/base/hash.h"
-#include "moescope/engine/device.h"
 #include "moescope/engine/engine.h"
 #include "moescope/engine/memory.h"
 #include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/safetensors.h"
+#include "moescope/machine/device.h"
 #include "moescope/record/recorder.h"
 
 namespace {
@@ -78,7 +78,7 @@ std::string hash_of(record::Recorder& recorder, const fs::path& folder) {
 
 nlohmann::json run(const Settings& settings) {
   if (settings.n_threads > 0) at::set_num_threads(settings.n_threads);
-  const at::Device device = engine::parse_device(settings.device);
+  const at::Device device = machine::parse_device(settings.device);
   const fs::path folder = bench::make_checkpoint(settings.cache, settings.n_layers, settings.n_experts);
   const auto checkpoint = model::Checkpoint::open(io::find_checkpoint(folder.string()));
   std::uint64_t file_bytes = 0;
@@ -86,7 +86,8 @@ nlohmann::json run(const Settings& settings) {
   if (settings.n_tokens == 0) {
     return {{"checkpoint", folder.string()},
             {"file_bytes", file_bytes},
-            {"device_bytes", engine::device_free_bytes(device).value_or(0)}};
+            {"device_bytes",
+             (device.is_cpu() ? engine::free_memory_bytes() : machine::card_free_bytes(device)).value_or(0)}};
   }
   const text::TokenCorpus corpus =
       bench::random_corpus(settings.n_tokens, checkpoint.config().d_vocab, settings.context);

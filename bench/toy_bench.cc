@@ -42,7 +42,7 @@ Work make_work(const Numbers& numbers) {
   work.training.n_steps = numbers.n_steps;
   work.training.batch = numbers.batch;
   work.training.balance_coef = 0.01;
-  work.options.n_threads = static_cast<int>(numbers.n_threads);
+  work.options.machine.n_threads = static_cast<int>(numbers.n_threads);
   work.options.loss_every = numbers.n_steps;
   for (std::int64_t c = 0; c < numbers.n_cells; ++c) {
     const double density = 0.05 + 0.9 * static_cast<double>(c % 20) / 19;

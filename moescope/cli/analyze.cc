@@ -9,6 +9,7 @@
 
 #include "moescope/cli/command.h"
 #include "moescope/cli/record_flags.h"
+#include "moescope/cli/settings_file.h"
 #include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/label/labeler.h"
@@ -48,12 +49,13 @@ void print_table(const label::Labels& labels, const label::RunData& run, const l
 }
 
 void run_analyze(CLI::App& command, AnalyzeFlags& flags, const Session& session) {
-  const record::RecordOptions options = finish(command, flags);
-  const record::RecordSummary recorded = record::record(options, session.console);
+  apply_settings_file(command, flags.settings);
+  const record::RecordOptions& options = flags.options;
+  const record::RecordSummary recorded = record::record(open_model(flags.model), options, session.console);
   const label::RunData run = label::read_run_data(options.out);
   flags.label.seed = options.seed;
   flags.label.split.seed = options.seed;
-  flags.label.n_threads = options.n_threads;
+  flags.label.n_threads = flags.model.machine.n_threads;
   std::optional<text::ConceptLibrary> concepts;
   if (!flags.no_concepts) concepts = text::ConceptLibrary::built_in();
   const label::Labels labels = label::label_experts(run, flags.label, concepts ? &*concepts : nullptr, session.console);

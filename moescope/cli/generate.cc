@@ -21,21 +21,13 @@ struct GenerateFlags {
 
 void run(const GenerateFlags& flags, const Session& session) {
   if (flags.prompt.empty() == flags.ids.empty()) throw usage_error("give either --prompt or --ids");
-  const LoadedModel loaded = load_model(flags.model);
+  const engine::OpenedModel model = open_model(flags.model);
   const bool as_text = !flags.prompt.empty();
-  std::optional<text::Tokenizer> tokenizer;
-  std::vector<std::int64_t> prompt;
-  if (as_text) {
-    tokenizer = loaded.tokenizer();
-    const std::vector<std::int32_t> ids = tokenizer->encode(flags.prompt).ids;
-    prompt.assign(ids.begin(), ids.end());
-  } else {
-    prompt = parse_ids(flags.ids);
-  }
+  const std::vector<std::int64_t> prompt = input_ids(model, flags.prompt, flags.ids);
   const Progress progress(session.console, "generate", "tokens", flags.options.max_new_tokens);
-  const model::Generation generation = model::generate(*loaded.model, prompt, flags.options);
+  const model::Generation generation = model::generate(model.language_model(), prompt, flags.options);
   const std::vector<std::int32_t> new_ids(generation.ids.begin(), generation.ids.end());
-  const std::string text = as_text ? tokenizer->decode(new_ids) : "";
+  const std::string text = as_text ? model.tokenizer().decode(new_ids) : "";
   if (flags.json) {
     nlohmann::json json = {{"prompt_ids", prompt},
                            {"ids", generation.ids},
@@ -50,7 +42,7 @@ void run(const GenerateFlags& flags, const Session& session) {
     fmt::print("{}\n", fmt::join(generation.ids, ","));
   }
   if (generation.context_full) {
-    session.console.line(fmt::format("stopped: the context of {} tokens is full", loaded.model->config().n_ctx));
+    session.console.line(fmt::format("stopped: the context of {} tokens is full", model.config().n_ctx));
   }
 }
 
@@ -59,6 +51,7 @@ void run(const GenerateFlags& flags, const Session& session) {
 void add_generate(CLI::App& command, const Session& session) {
   auto flags = std::make_shared<GenerateFlags>();
   model::GenerationOptions& options = flags->options;
+  flags->model.machine.dtype = "float32";
   add_model_flags(command, flags->model);
   command.add_option("--prompt", flags->prompt, "text to go on from");
   command.add_option("--ids", flags->ids, "token ids to go on from: 1,2,3");

@@ -6,19 +6,19 @@
 #include "moescope/base/error.h"
 #include "moescope/base/progress.h"
 #include "moescope/cli/command.h"
-#include "moescope/io/checkpoint_folder.h"
+#include "moescope/cli/model_flags.h"
 #include "moescope/model/weights.h"
-#include "moescope/text/tokenizer.h"
 
 namespace moescope::cli {
 namespace {
 
-nlohmann::json describe(const std::string& name, const std::string& revision) {
-  const io::CheckpointFolder folder = io::find_checkpoint(name, revision);
-  const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
-  const model::ModelConfig& config = checkpoint.config();
-  nlohmann::json json = {{"model", name},
-                         {"folder", folder.folder.string()},
+nlohmann::json describe(const engine::ModelChoice& choice) {
+  const machine::MachineOptions defaults;
+  const engine::OpenedModel model = engine::OpenedModel::open(choice, defaults);
+  const model::Checkpoint& checkpoint = model.checkpoint();
+  const model::ModelConfig& config = model.config();
+  nlohmann::json json = {{"model", choice.model},
+                         {"folder", model.folder().folder.string()},
                          {"family", config.family},
                          {"dtype", at::toString(checkpoint.stored_dtype())},
                          {"n_layers", config.n_layers},
@@ -37,13 +37,11 @@ nlohmann::json describe(const std::string& name, const std::string& revision) {
                          {"n_active_parameters", config.n_active_parameters()},
                          {"layer_bytes", checkpoint.layer_bytes()},
                          {"unused_tensors", checkpoint.unused_tensors()},
-                         {"hash", io::checkpoint_hash(folder)}};
+                         {"hash", model.model_hash()}};
   for (std::int64_t l = 0; l < config.n_layers; ++l) {
     if (config.is_dense(l)) json["dense_layers"].push_back(l);
   }
-  if (!folder.tokenizer_json.empty()) {
-    json["tokenizer_pieces"] = text::Tokenizer::load(folder.tokenizer_json).vocab_size();
-  }
+  if (model.has_tokenizer()) json["tokenizer_pieces"] = engine::open_tokenizer(choice).vocab_size();
   return json;
 }
 
@@ -81,16 +79,15 @@ void print(const nlohmann::json& json) {
 
 void add_info(CLI::App& command, const Session&) {
   struct Flags {
-    std::string model, revision = "main";
+    engine::ModelChoice choice;
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
-  command.add_option("model", flags->model, "folder of a model, or org/name in the Hugging Face cache")->required();
-  command.add_option("--revision", flags->revision, "branch, tag or commit in the cache")->capture_default_str();
+  add_choice_flags(command, flags->choice);
   command.add_flag("--json", flags->json, "print as JSON");
   command.footer("Example: moescope info models/tiny-olmoe");
   command.callback([flags] {
-    const nlohmann::json json = describe(flags->model, flags->revision);
+    const nlohmann::json json = describe(flags->choice);
     if (flags->json) {
       fmt::print("{}\n", json.dump(2));
     } else {

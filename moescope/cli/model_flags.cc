@@ -2,41 +2,14 @@
 
 #include <charconv>
 
+#include "moescope/base/byte_size.h"
 #include "moescope/base/error.h"
-#include "moescope/engine/device.h"
+#include "moescope/machine/threads.h"
 
 namespace moescope::cli {
+namespace {
 
-void add_model_flags(CLI::App& command, ModelFlags& flags) {
-  command.add_option("model", flags.model, "folder of a model, or org/name in the Hugging Face cache")->required();
-  command.add_option("--revision", flags.revision, "branch, tag or commit in the cache")->capture_default_str();
-  command.add_option("--device", flags.device, "cpu or cuda[:i]")->capture_default_str();
-  command.add_option("--dtype", flags.dtype, "auto, float32 or bfloat16")->capture_default_str();
-  command.add_option("--threads", flags.threads, "0: all processors")->capture_default_str();
-}
-
-LoadedModel load_model(const ModelFlags& flags) {
-  engine::set_threads(flags.threads);
-  const at::Device device = engine::parse_device(flags.device);
-  LoadedModel loaded;
-  loaded.folder = io::find_checkpoint(flags.model, flags.revision);
-  loaded.checkpoint = std::make_unique<model::Checkpoint>(model::Checkpoint::open(loaded.folder));
-  const at::ScalarType dtype = engine::choose_dtype(flags.dtype, loaded.checkpoint->stored_dtype(), device);
-  loaded.model = std::make_unique<model::LanguageModel>(*loaded.checkpoint, dtype, device);
-  return loaded;
-}
-
-text::Tokenizer LoadedModel::tokenizer() const {
-  if (folder.tokenizer_json.empty()) {
-    throw input_error("{}: no tokenizer.json", folder.folder.string()).hint("give token ids instead");
-  }
-  text::Tokenizer tokenizer = text::Tokenizer::load(folder.tokenizer_json);
-  if (tokenizer.vocab_size() > checkpoint->config().d_vocab) {
-    throw input_error("{}: {} pieces, but the model's embedding has {} rows: the tokenizer of another model",
-                      folder.tokenizer_json.string(), tokenizer.vocab_size(), checkpoint->config().d_vocab);
-  }
-  return tokenizer;
-}
+constexpr const char* kMachine = "Machine";
 
 std::vector<std::int64_t> parse_ids(const std::string& text) {
   std::vector<std::int64_t> ids;
@@ -51,6 +24,45 @@ std::vector<std::int64_t> parse_ids(const std::string& text) {
     begin = end + 1;
   }
   return ids;
+}
+
+}  // namespace
+
+void add_choice_flags(CLI::App& command, engine::ModelChoice& choice) {
+  command.add_option("model", choice.model, "folder of a model, or org/name in the Hugging Face cache")->required();
+  command.add_option("--revision", choice.revision, "branch, tag or commit in the cache")->capture_default_str();
+}
+
+void add_device_flags(CLI::App& command, machine::DeviceOptions& device) {
+  command.add_option("--device", device.device, "cpu, cuda or cuda:INDEX")->capture_default_str()->group(kMachine);
+  command.add_option("--threads", device.n_threads, "0: all processors")->capture_default_str()->group(kMachine);
+}
+
+void add_model_flags(CLI::App& command, ModelFlags& flags) {
+  add_choice_flags(command, flags.choice);
+  add_device_flags(command, flags.machine);
+  command.add_option("--dtype", flags.machine.dtype, "auto, float32 or bfloat16")
+      ->capture_default_str()
+      ->group(kMachine);
+  command.add_option("--memory", flags.memory, "memory budget such as 8G (default: half of what is free)")
+      ->group(kMachine);
+}
+
+engine::OpenedModel open_model(const ModelFlags& flags) {
+  machine::MachineOptions machine = flags.machine;
+  if (!flags.memory.empty()) machine.memory_bytes = parse_bytes(flags.memory);
+  machine::set_process_threads(machine.n_threads);
+  return engine::OpenedModel::open(flags.choice, machine);
+}
+
+std::vector<std::int64_t> input_ids(const engine::OpenedModel& model, const std::string& text, const std::string& ids) {
+  if (!ids.empty()) return parse_ids(ids);
+  try {
+    const std::vector<std::int32_t> encoded = model.tokenizer().encode(text).ids;
+    return {encoded.begin(), encoded.end()};
+  } catch (const Error& error) {
+    throw error.hint("or give token ids with --ids");
+  }
 }
 
 }  // namespace moescope::cli

@@ -1,39 +1,32 @@
-// The flags of commands that load a whole model: trace, generate.
+// The flags that say which model and on what machine it runs: the same in every command that opens a model.
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "moescope/model/language_model.h"
-#include "moescope/text/tokenizer.h"
+#include "moescope/engine/opened_model.h"
 
 namespace moescope::cli {
 
 struct ModelFlags {
-  std::string model;
-  std::string revision = "main";
-  std::string device = "cpu";
-  std::string dtype = "float32";
-  int threads = 0;  // 0: all processors
+  engine::ModelChoice choice;
+  machine::MachineOptions machine;
+  std::string memory;  // as written, empty: half of what is free
 };
 
-// Adds MODEL, --revision, --device, --dtype, --threads; `flags` must outlive the command.
+// MODEL and --revision; `choice` must outlive the command, as `flags` below.
+void add_choice_flags(CLI::App& command, engine::ModelChoice& choice);
+// Those, --device, --dtype, --memory and --threads.
 void add_model_flags(CLI::App& command, ModelFlags& flags);
+// --device and --threads of a command that brings its own model.
+void add_device_flags(CLI::App& command, machine::DeviceOptions& device);
 
-struct LoadedModel {
-  io::CheckpointFolder folder;
-  std::unique_ptr<model::Checkpoint> checkpoint;
-  std::unique_ptr<model::LanguageModel> model;
+// Sizes the process' pool of threads and opens the model. Throws kUsage for --memory, and as OpenedModel::open.
+engine::OpenedModel open_model(const ModelFlags& flags);
 
-  // Throws kInput if the folder has no tokenizer.json, or one whose vocabulary is larger than the embedding.
-  text::Tokenizer tokenizer() const;
-};
-LoadedModel load_model(const ModelFlags& flags);
-
-// "3,1,2" -> ids; throws kUsage naming the part that is not a whole number.
-std::vector<std::int64_t> parse_ids(const std::string& text);
+// Token ids from --text (or --prompt), through the model's tokenizer, or from --ids: "3,1,2". Throws kUsage naming the
+// part that is not a whole number, and as OpenedModel::tokenizer.
+std::vector<std::int64_t> input_ids(const engine::OpenedModel& model, const std::string& text, const std::string& ids);
 
 }  // namespace moescope::cli

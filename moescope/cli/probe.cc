@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <memory>
 
-#include "moescope/base/byte_size.h"
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
+#include "moescope/cli/model_flags.h"
 #include "moescope/cli/settings_file.h"
 #include "moescope/report/compare/compare.h"
 
@@ -14,9 +14,9 @@ namespace moescope::cli {
 namespace {
 
 struct ProbeFlags {
+  ModelFlags model;
   analysis::probe::ProbeOptions options;
   std::string protocol = "default";
-  std::string memory;
   std::string settings;
   bool no_controls = false;
   bool json = false;
@@ -34,8 +34,8 @@ void run(CLI::App& command, ProbeFlags& flags, const Session& session) {
   analysis::probe::ProbeOptions& options = flags.options;
   options.fit.published = flags.protocol == "published";
   options.fit.controls = !flags.no_controls;
-  if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
-  const analysis::probe::ProbeSummary summary = analysis::probe::probe(options, session.console);
+  const analysis::probe::ProbeSummary summary =
+      analysis::probe::probe(open_model(flags.model), options, session.console);
   if (flags.json) {
     std::fputs((summary.run.dump(2) + "\n").c_str(), stdout);
     return;
@@ -45,7 +45,6 @@ void run(CLI::App& command, ProbeFlags& flags, const Session& session) {
 }
 
 void add_text_flags(CLI::App& command, analysis::probe::ProbeOptions& options) {
-  command.add_option("model", options.model, "folder of a model, or org/name in the Hugging Face cache")->required();
   command.add_option("corpus", options.corpus, "documents: file, folder or `system` (may be left out with --tagged)");
   command.add_option("--out", options.out, "run directory")->required();
   command
@@ -106,16 +105,14 @@ void add_fit_flags(CLI::App& command, ProbeFlags& flags) {
 void add_probe(CLI::App& command, const Session& session) {
   auto flags = std::make_shared<ProbeFlags>();
   analysis::probe::ProbeOptions& options = flags->options;
+  add_model_flags(command, flags->model);
   add_text_flags(command, options);
   add_fit_flags(command, *flags);
   command.add_option("--layers", options.layers, "layers to probe (default: all)")->delimiter(',');
   command.add_option("--seed", options.seed, "seed of samples, splits and controls")->capture_default_str();
-  command.add_option("--device", options.device, "cpu or cuda[:i]")->capture_default_str();
-  command.add_option("--dtype", options.dtype, "auto, float32 or bfloat16")->capture_default_str();
-  command.add_option("--memory", flags->memory, "memory budget, such as 8G (default: half of what is free)");
   command.add_option("--wave-tokens", options.max_wave_tokens, "tokens of a wave (0: from the budget)")
-      ->capture_default_str();
-  command.add_option("--threads", options.n_threads, "0: all processors")->capture_default_str();
+      ->capture_default_str()
+      ->group("Machine");
   command.add_option("--settings", flags->settings, "TOML file with these flags");
   command.add_flag("--json", flags->json, "print run.json");
   command.footer(

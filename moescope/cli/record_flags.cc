@@ -1,13 +1,10 @@
 #include "moescope/cli/record_flags.h"
 
-#include "moescope/base/byte_size.h"
-#include "moescope/cli/settings_file.h"
-
 namespace moescope::cli {
 
 void add_record_flags(CLI::App& command, RecordFlags& flags) {
   record::RecordOptions& o = flags.options;
-  command.add_option("MODEL", o.model, "checkpoint folder, or org/name in the Hugging Face cache")->required();
+  add_model_flags(command, flags.model);
   command
       .add_option("CORPUS", o.corpus,
                   "text: file or folder (.txt .jsonl .json .parquet .conllu, .gz, .zst), or `system`")
@@ -36,19 +33,7 @@ void add_record_flags(CLI::App& command, RecordFlags& flags) {
   add("--lens-final-norm", o.lens_final_norm, "promoted tokens through the final norm's scale", kept);
   add("--loss", o.loss, "mean next-token loss", kept);
 
-  const char* machine = "Machine";
-  add("--device", o.device, "cpu, cuda or cuda:INDEX", machine);
-  add("--dtype", o.dtype, "auto, float32 or bfloat16", machine);
-  add("--memory", flags.memory, "memory budget such as 8G (default: half of what is free)", machine);
-  add("--wave-tokens", o.max_wave_tokens, "most tokens of a wave, 0: from the memory budget", machine);
-  add("--threads", o.n_threads, "0: all", machine);
-}
-
-record::RecordOptions finish(CLI::App& command, RecordFlags& flags) {
-  apply_settings_file(command, flags.settings);
-  record::RecordOptions options = flags.options;
-  if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
-  return options;
+  add("--wave-tokens", o.max_wave_tokens, "most tokens of a wave, 0: from the memory budget", "Machine");
 }
 
 }  // namespace moescope::cli

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <memory>
 
-#include "moescope/base/byte_size.h"
 #include "moescope/cli/command.h"
+#include "moescope/cli/model_flags.h"
 #include "moescope/cli/settings_file.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/report/superpose/figures.h"
@@ -14,8 +14,8 @@ namespace moescope::cli {
 namespace {
 
 struct SuperposeFlags {
+  ModelFlags model;
   analysis::superpose::SuperposeOptions options;
-  std::string memory;
   std::string settings;
   bool no_figures = false;
   bool json = false;
@@ -24,8 +24,8 @@ struct SuperposeFlags {
 void run(CLI::App& command, SuperposeFlags& flags, const Session& session) {
   apply_settings_file(command, flags.settings);
   analysis::superpose::SuperposeOptions& options = flags.options;
-  if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
-  const analysis::superpose::SuperposeResult result = analysis::superpose::superpose(options, session.console);
+  const analysis::superpose::SuperposeResult result =
+      analysis::superpose::superpose(open_model(flags.model), options, session.console);
   if (!flags.no_figures) report::draw_superpose_figures(options.out);
   io::write_file_atomically(options.out / "DONE", "");
   if (flags.json) {
@@ -40,10 +40,14 @@ void run(CLI::App& command, SuperposeFlags& flags, const Session& session) {
 void add_superpose(CLI::App& command, const Session& session) {
   auto flags = std::make_shared<SuperposeFlags>();
   analysis::superpose::SuperposeOptions& options = flags->options;
-  command.add_option("model", options.model, "folder of a model, or org/name in the Hugging Face cache")->required();
+  add_model_flags(command, flags->model);
   command.add_option("corpus", options.corpus,
                      "documents: file, folder or `system`; tells how experts are used and gives token features");
   command.add_option("--out", options.out, "folder for tables and figures")->required();
+  command.add_option("--text-field", options.corpus_options.text_field, "JSON key or column of the text")
+      ->capture_default_str();
+  command.add_option("--domain-field", options.corpus_options.domain_field, "JSON key or column of the domain")
+      ->capture_default_str();
   command.add_option("--run", options.run, "run directory of `record`: the use of experts, without a pass");
   command.add_option("--probes", options.probes, "run directory of `probe`: concepts as features");
   command.add_option("--tokens", options.n_tokens, "of the corpus (0: all)")->capture_default_str();
@@ -61,10 +65,6 @@ void add_superpose(CLI::App& command, const Session& session) {
       ->capture_default_str()
       ->check(CLI::Range(100, 100000));
   command.add_option("--seed", options.seed, "seed of samples and null models")->capture_default_str();
-  command.add_option("--device", options.device, "cpu or cuda[:i]")->capture_default_str();
-  command.add_option("--dtype", options.dtype, "of the pass: auto, float32 or bfloat16")->capture_default_str();
-  command.add_option("--memory", flags->memory, "memory budget, such as 8G (default: half of what is free)");
-  command.add_option("--threads", options.n_threads, "0: all processors")->capture_default_str();
   command.add_option("--settings", flags->settings, "TOML file with these flags");
   command.add_flag("--no-figures", flags->no_figures, "tables only; needs no gnuplot");
   command.add_flag("--json", flags->json, "print run.json");

@@ -1,35 +1,24 @@
 // moescope tokenize: ids, offsets and pieces of a text.
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
+#include "moescope/engine/opened_model.h"
 #include "moescope/io/byte_source.h"
-#include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/utf8.h"
-#include "moescope/text/tokenizer.h"
 
 namespace moescope::cli {
 namespace {
 
 struct TokenizeFlags {
-  std::string model, revision = "main", file, text;
+  engine::ModelChoice choice;
+  std::string file, text;
   bool special_tokens = false, json = false;
 };
 
 constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 31;
-
-// A tokenizer.json, a folder with one, or a model's name.
-std::filesystem::path find_tokenizer(const TokenizeFlags& flags) {
-  const std::filesystem::path path = flags.model;
-  if (std::filesystem::is_regular_file(path)) return path;
-  if (std::filesystem::is_regular_file(path / "tokenizer.json")) return path / "tokenizer.json";
-  const io::CheckpointFolder folder = io::find_checkpoint(flags.model, flags.revision);
-  if (folder.tokenizer_json.empty()) throw input_error("has no tokenizer.json").at(folder.folder.string());
-  return folder.tokenizer_json;
-}
 
 std::string input_text(const TokenizeFlags& flags, bool has_file, const Console& console) {
   std::string bytes = has_file ? io::read_all(flags.file, kMaxFileBytes) : flags.text;
@@ -68,7 +57,7 @@ void print_table(const text::Tokenizer& tokenizer, const text::Encoding& encodin
 }
 
 void run(const TokenizeFlags& flags, bool has_file, const Console& console) {
-  const text::Tokenizer tokenizer = text::Tokenizer::load(find_tokenizer(flags));
+  const text::Tokenizer tokenizer = engine::open_tokenizer(flags.choice);
   const std::string text = input_text(flags, has_file, console);
   const text::Encoding encoding = tokenizer.encode(text, flags.special_tokens);
   if (flags.json) {
@@ -83,13 +72,14 @@ void run(const TokenizeFlags& flags, bool has_file, const Console& console) {
 void add_tokenize(CLI::App& command, const Session& session) {
   auto flags = std::make_shared<TokenizeFlags>();
   command
-      .add_option("model", flags->model, "folder of a model, org/name in the Hugging Face cache, or a tokenizer.json")
+      .add_option("model", flags->choice.model,
+                  "folder of a model, org/name in the Hugging Face cache, or a tokenizer.json")
       ->required();
   auto* input = command.add_option_group("input", "what to tokenize");
   CLI::Option* file = input->add_option("--file", flags->file, "file with the text (.gz and .zst are unpacked)");
   input->add_option("--text", flags->text, "the text itself");
   input->require_option(1);
-  command.add_option("--revision", flags->revision, "branch, tag or commit in the cache")->capture_default_str();
+  command.add_option("--revision", flags->choice.revision, "branch, tag or commit in the cache")->capture_default_str();
   command.add_flag("--special-tokens", flags->special_tokens, "add those of the tokenizer's post-processor");
   command.add_flag("--json", flags->json, "one object with ids, offsets (in characters) and tokens");
   command.footer("Example: moescope tokenize models/tiny-olmoe --text 'The quick brown fox' --json");

@@ -8,6 +8,8 @@
 
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
+#include "moescope/cli/model_flags.h"
+#include "moescope/machine/threads.h"
 #include "moescope/report/toy/page.h"
 #include "moescope/toy/specialization.h"
 #include "moescope/toy/summary.h"
@@ -61,8 +63,7 @@ void add_toy(CLI::App& command, const Session& session) {
   command.add_option("--implementation", flags->implementation,
                      "lanes (CPU, models side by side in vector registers) or batched (matrix products, any device); "
                      "default: lanes on the CPU");
-  command.add_option("--device", flags->train.device, "cpu or cuda[:i]")->capture_default_str();
-  command.add_option("--threads", flags->train.n_threads, "threads; 0: all processors")->capture_default_str();
+  add_device_flags(command, flags->train.machine);
   command.add_option("--expected", flags->expected,
                      "CSV of quantity, architecture, density, least, most: an error if a number is outside");
   command.add_flag("--page-only", flags->page_only, "figures and checks of a finished --out; nothing is trained");
@@ -70,17 +71,19 @@ void add_toy(CLI::App& command, const Session& session) {
   command.add_flag("--json", flags->as_json, "print the result as JSON");
   command.footer("Example: moescope toy experiments/superposition/phase/settings.toml --out runs/phase");
   command.callback([flags, &session] {
-    if (flags->implementation.empty()) flags->implementation = flags->train.device == "cpu" ? "lanes" : "batched";
+    if (flags->implementation.empty())
+      flags->implementation = flags->train.machine.device == "cpu" ? "lanes" : "batched";
     flags->train.implementation = parse_word<toy::Implementation>(flags->implementation);
     const toy::SweepSettings settings = toy::read_sweep_settings(flags->settings);
     if (flags->page_only) {
       check_page(*flags, report::write_toy_page(flags->out));
       return;
     }
+    machine::set_process_threads(flags->train.machine.n_threads);
     const toy::SweepResult result = toy::run_sweep(settings, flags->out, flags->train, session.console);
     toy::write_sweep(result, flags->out, flags->train);
     if (settings.experiment == "specialization") {
-      toy::write_specialization(result, flags->out, flags->train.n_threads);
+      toy::write_specialization(result, flags->out, flags->train.machine.n_threads);
     }
     const report::ToyPage page = flags->no_figures ? report::ToyPage() : report::write_toy_page(flags->out);
     toy::finish_sweep(flags->out);

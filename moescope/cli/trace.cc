@@ -18,18 +18,12 @@ struct TraceFlags {
   bool json = false;
 };
 
-std::vector<std::int64_t> input_ids(const TraceFlags& flags, const LoadedModel& loaded) {
-  if (!flags.ids.empty()) return parse_ids(flags.ids);
-  const std::vector<std::int32_t> ids = loaded.tokenizer().encode(flags.text).ids;
-  return {ids.begin(), ids.end()};
-}
-
 void run(const TraceFlags& flags) {
   if (flags.text.empty() == flags.ids.empty()) throw usage_error("give either --text or --ids");
-  const LoadedModel loaded = load_model(flags.model);
-  const std::vector<std::int64_t> ids = input_ids(flags, loaded);
+  const engine::OpenedModel model = open_model(flags.model);
+  const std::vector<std::int64_t> ids = input_ids(model, flags.text, flags.ids);
   const std::vector<std::string> names =
-      record::write_model_trace(*loaded.model, ids, {flags.what.begin(), flags.what.end()}, flags.out);
+      record::write_model_trace(model.language_model(), ids, {flags.what.begin(), flags.what.end()}, flags.out);
   if (flags.json) {
     fmt::print("{}\n", nlohmann::json{{"out", flags.out}, {"token_ids", ids}, {"tensors", names}}.dump(2));
   } else {
@@ -41,6 +35,7 @@ void run(const TraceFlags& flags) {
 
 void add_trace(CLI::App& command, const Session&) {
   auto flags = std::make_shared<TraceFlags>();
+  flags->model.machine.dtype = "float32";  // as references are
   add_model_flags(command, flags->model);
   command.add_option("--text", flags->text, "input as text");
   command.add_option("--ids", flags->ids, "input as token ids: 1,2,3");

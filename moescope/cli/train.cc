@@ -6,14 +6,17 @@
 #include <nlohmann/json.hpp>
 
 #include "moescope/cli/command.h"
+#include "moescope/cli/heap.h"
+#include "moescope/cli/model_flags.h"
 #include "moescope/cli/settings_file.h"
+#include "moescope/machine/threads.h"
 #include "moescope/train/train_files.h"
 #include "moescope/train/trainer.h"
 
 namespace moescope::cli {
 namespace {
 
-void add_model_flags(CLI::App& command, train::ModelSettings& model) {
+void add_shape_flags(CLI::App& command, train::ModelSettings& model) {
   command.add_option("--d-model", model.d_model, "width of the residual stream")->capture_default_str();
   command.add_option("--n-layers", model.n_layers, "layers")->capture_default_str();
   command.add_option("--n-heads", model.n_heads, "attention heads")->capture_default_str();
@@ -42,8 +45,10 @@ void add_optimizer_flags(CLI::App& command, train::OptimizerSettings& optimizer)
 
 void add_run_flags(CLI::App& command, train::TrainSettings& settings) {
   command.add_option("--corpus", settings.corpora, "text to train on: files, folders or 'system'");
-  command.add_option("--text-field", settings.text_field, "JSON key or column of the text")->capture_default_str();
-  command.add_option("--domain-field", settings.domain_field, "JSON key of the domain")->capture_default_str();
+  command.add_option("--text-field", settings.corpus_options.text_field, "JSON key or column of the text")
+      ->capture_default_str();
+  command.add_option("--domain-field", settings.corpus_options.domain_field, "JSON key of the domain")
+      ->capture_default_str();
   command.add_option("--out", settings.out, "folder of the model; a training saved there is gone on with");
   command.add_option("--tokenizer", settings.tokenizer, "tokenizer.json; without it one is trained on the text");
   command.add_option("--vocab-size", settings.vocab_size, "pieces of a tokenizer trained here")->capture_default_str();
@@ -65,7 +70,7 @@ void add_run_flags(CLI::App& command, train::TrainSettings& settings) {
   command.add_option("--save-every", settings.save_every, "steps")->capture_default_str();
   command.add_option("--max-minutes", settings.max_minutes, "stop and save after so long; 0: no bound")
       ->capture_default_str();
-  command.add_option("--device", settings.device, "cpu or cuda[:i]")->capture_default_str();
+  add_device_flags(command, settings.machine);
   command.add_option("--dtype", settings.dtype, "float32 or bfloat16, of forward and backward pass")
       ->capture_default_str();
   command.add_option("--save-dtype", settings.save_dtype, "float32 or bfloat16, of model.safetensors")
@@ -101,12 +106,14 @@ void add_train(CLI::App& command, const Session& session) {
   auto settings_file = std::make_shared<std::string>();
   command.add_option("--settings", *settings_file, "settings file (TOML): long flags as keys, without dashes in front");
   add_run_flags(command, *settings);
-  add_model_flags(command, settings->model);
+  add_shape_flags(command, settings->model);
   add_optimizer_flags(command, settings->optimizer);
   command.add_flag("--json", *as_json, "print the result as JSON");
   command.footer("Example: moescope train --settings models/tiny-olmoe/recipe.toml --corpus text.jsonl.gz --out model");
   command.callback([settings, settings_file, as_json, &command, &session] {
     apply_settings_file(command, *settings_file);
+    machine::set_process_threads(settings->machine.n_threads);
+    keep_freed_memory();
     const train::TrainResult result = train::train(*settings, session.console);
     print_result(*settings, result, *as_json);
   });

@@ -4,11 +4,11 @@
 #include <optional>
 
 #include "moescope/base/error.h"
-#include "moescope/engine/device.h"
 #include "moescope/engine/layer_source.h"
 #include "moescope/engine/loss.h"
 #include "moescope/engine/memory.h"
 #include "moescope/engine/tap_set.h"
+#include "moescope/machine/device.h"
 #include "moescope/model/blocks.h"
 
 namespace moescope::engine {
@@ -28,8 +28,9 @@ void check_corpus(const model::ModelConfig& config, const text::TokenCorpus& cor
 }
 
 std::uint64_t default_budget(at::Device device) {
-  const std::optional<std::uint64_t> free = device_free_bytes(device);
-  if (!free) throw environment_error("free memory of the device is unknown").hint("give --memory, for example 8G");
+  const std::optional<std::uint64_t> free = device.is_cpu() ? free_memory_bytes() : machine::card_free_bytes(device);
+  if (!free)
+    throw environment_error("free memory of the device is unknown").hint("give the memory budget, for example 8G");
   return *free / 2 + (device.is_cpu() ? resident_bytes().value_or(0) : 0);
 }
 
@@ -182,7 +183,7 @@ RunResult Engine::run(std::int64_t first_sequence, const Hooks& hooks, const Con
     const Wave wave = next_wave(corpus_, {next, range_.end}, plan_.wave_tokens);
     next = wave.end_sequence;
     runner.run_wave(wave, next == range_.end);
-    synchronize(options_.device);
+    machine::synchronize(options_.device);
     ++result.n_waves;
     result.n_tokens += wave.n_tokens;
     hooks.wave_end(next);

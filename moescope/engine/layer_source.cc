@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "moescope/engine/device.h"
+#include "moescope/machine/device.h"
 
 namespace moescope::engine {
 namespace {
@@ -60,7 +60,8 @@ void LayerSource::upload(model::LayerWeights& weights) const {
 
 const model::LayerWeights& LayerSource::take(std::int64_t layer_idx, std::optional<std::int64_t> next) {
   if (!keep_layers_ && current_ && *current_ != layer_idx) {
-    synchronize(device_);  // its memory goes back to the stream of copies, which does not wait for the arithmetic
+    machine::synchronize(
+        device_);  // its memory goes back to the stream of copies, which does not wait for the arithmetic
     layers_[static_cast<std::size_t>(*current_)].reset();
     if (mapped()) checkpoint_.drop_layer(*current_);
   }

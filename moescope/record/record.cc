@@ -1,18 +1,12 @@
 #include "moescope/record/record.h"
 
-#include <ATen/Parallel.h>
-
 #include <chrono>
 #include <cmath>
 #include <memory>
 
 #include "moescope/base/error.h"
-#include "moescope/base/hash.h"
 #include "moescope/base/interrupt.h"
-#include "moescope/engine/device.h"
 #include "moescope/engine/engine.h"
-#include "moescope/engine/memory.h"
-#include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/record/lens.h"
 #include "moescope/record/recorder.h"
@@ -43,26 +37,14 @@ void check(const RecordOptions& options) {
   at_least("--evidence-reservoir", options.n_reservoir, options.n_per_decile * kDeciles);
   at_least("--trace-tokens", options.n_trace_tokens, 0);
   at_least("--wave-tokens", options.max_wave_tokens, 0);
-  at_least("--threads", options.n_threads, 0);
   if (options.window > options.context) {
     throw usage_error("--window {} is longer than --context {}", options.window, options.context);
   }
   if (options.out.empty()) throw usage_error("no run directory given").hint("--out DIR");
 }
 
-text::Tokenizer load_tokenizer(const io::CheckpointFolder& folder, const model::ModelConfig& config) {
-  if (folder.tokenizer_json.empty()) throw input_error("{}: no tokenizer.json", folder.folder.string());
-  text::Tokenizer tokenizer = text::Tokenizer::load(folder.tokenizer_json);
-  if (tokenizer.vocab_size() > config.d_vocab) {
-    throw input_error("{}: {} pieces, but the model's embedding has {} rows", folder.tokenizer_json.string(),
-                      tokenizer.vocab_size(), config.d_vocab)
-        .hint("this tokenizer belongs to another model");
-  }
-  return tokenizer;
-}
-
-text::TokenCorpus load_corpus(const RecordOptions& options, const text::Tokenizer& tokenizer,
-                              const model::ModelConfig& config, const Console& console) {
+text::TokenCorpus load_corpus(const engine::OpenedModel& model, const RecordOptions& options, const Console& console) {
+  const model::ModelConfig& config = model.config();
   text::CorpusWindowOptions windows;
   windows.n_tokens = options.n_tokens;
   windows.window = options.window;
@@ -70,12 +52,12 @@ text::TokenCorpus load_corpus(const RecordOptions& options, const text::Tokenize
   windows.n_text_tokens = options.n_trace_tokens;
   windows.seed = options.seed;
   windows.shuffle = options.shuffle;
-  windows.n_threads = options.n_threads;
+  windows.n_threads = model.machine().n_threads;
   if (windows.context < windows.window) {
     throw input_error("--window {} is longer than the model's context of {}", options.window, config.n_ctx);
   }
   const std::unique_ptr<io::DocumentReader> reader = io::open_corpus(options.corpus, options.corpus_options);
-  return text::tokenize_corpus(*reader, tokenizer, windows, console);
+  return text::tokenize_corpus(*reader, model.tokenizer(), windows, console);
 }
 
 // Saves between waves, as often as max_save_frac allows, and always before it lets an interrupt through.
@@ -136,13 +118,14 @@ class Saver {
 };
 
 // Everything but the pass itself: result files in an order that leaves run.json, which says "complete", to the end.
-void write_results(const RunFacts& facts, Recorder& recorder, const text::Tokenizer& tokenizer, at::Device device,
-                   at::ScalarType dtype, const Console& console) {
+void write_results(const RunFacts& facts, Recorder& recorder, const Console& console) {
   const RecordOptions& options = facts.options;
-  const std::vector<std::string> pieces = vocabulary(tokenizer, facts.checkpoint.config().d_vocab);
+  const engine::OpenedModel& model = facts.model;
+  const std::vector<std::string> pieces = vocabulary(model.tokenizer(), model.config().d_vocab);
   const std::vector<KeptWindow> windows = recorder.evidence().kept();
-  const model::EmbeddingWeights embeddings = facts.checkpoint.embeddings(dtype, device);
-  const std::vector<std::int32_t> promoted = promote(windows, embeddings, {options.lens_final_norm, device}, console);
+  const model::EmbeddingWeights embeddings = model.checkpoint().embeddings(model.dtype(), model.device());
+  const std::vector<std::int32_t> promoted =
+      promote(windows, embeddings, {options.lens_final_norm, model.device()}, console);
   console.status("writing tables");
   write_evidence(options.out, windows, promoted, facts.corpus, pieces);
   recorder.trace().assemble(options.out / "trace.safetensors", facts.corpus);
@@ -165,23 +148,16 @@ RecordSummary summarize(const RecordOptions& options, nlohmann::json run) {
 
 }  // namespace
 
-RecordSummary record(const RecordOptions& options, const Console& console) {
+RecordSummary record(const engine::OpenedModel& model, const RecordOptions& options, const Console& console) {
   check(options);
-  engine::set_threads(options.n_threads);
-  const at::Device device = engine::parse_device(options.device);
-  const io::CheckpointFolder folder = io::find_checkpoint(options.model);
-  const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
-  const at::ScalarType dtype = engine::choose_dtype(options.dtype, checkpoint.stored_dtype(), device);
-  const text::Tokenizer tokenizer = load_tokenizer(folder, checkpoint.config());
+  model.tokenizer();  // before anything is written
   io::create_run_directory(options.out);
-  const text::TokenCorpus corpus = load_corpus(options, tokenizer, checkpoint.config(), console);
-  console.status("hashing the model");
-  const RunHashes hashes = {io::checkpoint_hash(folder), content_hash(io::read_file(folder.tokenizer_json))};
-  console.status("");
-
+  const text::TokenCorpus corpus = load_corpus(model, options, console);
   const std::int64_t n_traced = std::min(options.n_trace_tokens, static_cast<std::int64_t>(corpus.token_ids.size()));
-  const RunFacts facts{options, checkpoint, corpus, hashes, engine::dtype_word(dtype), n_traced};
+  const RunFacts facts{model, options, corpus, n_traced};
+  console.status("hashing the model");
   const nlohmann::json identity = identity_json(facts);
+  console.status("");
   if (fs::exists(options.out / "run.json")) {
     nlohmann::json run = io::read_run_json(options.out);
     require_same_run(run.value("identity", nlohmann::json::object()), identity, options.out);
@@ -200,20 +176,19 @@ RecordSummary record(const RecordOptions& options, const Console& console) {
                                options.seed};
   recorder_options.n_traced = n_traced;
   recorder_options.loss = options.loss;
-  recorder_options.dtype = dtype;
-  Recorder recorder(checkpoint.config(), corpus, recorder_options, resume.path());
+  recorder_options.dtype = model.dtype();
+  Recorder recorder(model.config(), corpus, recorder_options, resume.path());
   Standing standing;
   const bool resumed = resume.has_state();
   if (resumed) {
     standing = resume.load(recorder, identity);
     console.line(fmt::format("{}: going on after wave {}", options.out.string(), standing.n_waves));
   }
-  engine::Engine engine(checkpoint, corpus,
-                        {device, dtype, options.memory_bytes, options.max_wave_tokens, options.max_batch_tokens},
-                        {&recorder});
+  engine::Engine engine(model.checkpoint(), corpus,
+                        model.engine_options(options.max_wave_tokens, options.max_batch_tokens), {&recorder});
   Saver saver(resume, recorder, identity, standing, static_cast<std::int64_t>(corpus.sequences.size()), options);
   engine.run(standing.next_sequence, saver.hooks(), console);
-  write_results(facts, recorder, tokenizer, device, dtype, console);
+  write_results(facts, recorder, console);
   const nlohmann::json run = run_json(facts, recorder, engine.plan(), engine.budget_bytes(), saver.standing());
   io::write_file_atomically(options.out / "run.json", run.dump(2) + "\n");
   resume.remove();

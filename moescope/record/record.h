@@ -13,12 +13,12 @@
 #include <string>
 
 #include "moescope/base/progress.h"
+#include "moescope/engine/opened_model.h"
 #include "moescope/io/documents.h"
 
 namespace moescope::record {
 
 struct RecordOptions {
-  std::string model;          // folder, or org/name in the Hugging Face cache
   std::string corpus;         // path, or "system"
   std::filesystem::path out;  // run directory
   io::CorpusOptions corpus_options;
@@ -35,12 +35,8 @@ struct RecordOptions {
   bool shuffle = true;                    // documents in a seeded random order
   std::uint64_t seed = 1;
 
-  std::string device = "cpu";                                                 // cpu, cuda, cuda:INDEX
-  std::string dtype = "auto";                                                 // auto, float32, bfloat16
-  std::uint64_t memory_bytes = 0;                                             // 0: half of what is free
   std::int64_t max_wave_tokens = 0;                                           // 0: from the memory budget
   std::int64_t max_batch_tokens = 0;                                          // 0: from the memory budget
-  int n_threads = 0;                                                          // 0: all
   std::function<void(std::int64_t n_waves)> wave_done = [](std::int64_t) {};  // called behind each wave
   double max_save_frac = 0.1;  // of the time spent on saving state: waves go unsaved while it would be more
 };
@@ -53,9 +49,9 @@ struct RecordSummary {
   std::int64_t n_never = 0, n_rare = 0;  // experts without tokens, with few windows
 };
 
-// Throws kInput (model, corpus, settings, a directory of another run), kEnvironment (disk, device), kInterrupted (state
-// saved).
-RecordSummary record(const RecordOptions& options, const Console& console);
+// Throws kInput (corpus, tokenizer, settings, a directory of another run), kEnvironment (disk, memory), kInterrupted
+// (state saved).
+RecordSummary record(const engine::OpenedModel& model, const RecordOptions& options, const Console& console);
 
 // Lines for people: what was run, how fast, what was skipped.
 std::string describe(const RecordSummary& summary);

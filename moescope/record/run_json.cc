@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "moescope/engine/device.h"
 #include "moescope/engine/memory.h"
 #include "moescope/io/run_directory.h"
+#include "moescope/machine/device.h"
 #include "moescope/record/lens.h"
 #include "moescope/record/tables.h"
 
@@ -14,12 +14,12 @@ namespace {
 using nlohmann::json;
 
 json model_json(const RunFacts& facts) {
-  const model::ModelConfig& config = facts.checkpoint.config();
+  const model::ModelConfig& config = facts.model.config();
   json dense = json::array();
   for (std::int64_t l = 0; l < config.n_layers; ++l) {
     if (config.is_dense(l)) dense.push_back(l);
   }
-  return {{"name", facts.options.model},
+  return {{"name", facts.model.choice().model},
           {"family", config.family},
           {"n_layers", config.n_layers},
           {"n_experts", config.router.n_experts},
@@ -31,8 +31,8 @@ json model_json(const RunFacts& facts) {
           {"d_vocab", config.d_vocab},
           {"n_parameters", config.n_parameters()},
           {"n_active_parameters", config.n_active_parameters()},
-          {"dtype", engine::dtype_word(facts.checkpoint.stored_dtype())},
-          {"hash", facts.hashes.model}};
+          {"dtype", machine::dtype_word(facts.model.checkpoint().stored_dtype())},
+          {"hash", facts.model.model_hash()}};
 }
 
 json corpus_json(const RunFacts& facts) {
@@ -107,7 +107,9 @@ json loss_json(const LossSum& loss) {
 
 json settings_json(const RunFacts& facts) {
   const RecordOptions& options = facts.options;
-  return {{"model", options.model},
+  const machine::MachineOptions& machine = facts.model.machine();
+  return {{"model", facts.model.choice().model},
+          {"revision", facts.model.choice().revision},
           {"corpus", options.corpus},
           {"out", options.out.string()},
           {"text_field", options.corpus_options.text_field},
@@ -125,25 +127,25 @@ json settings_json(const RunFacts& facts) {
           {"loss", options.loss},
           {"shuffle", options.shuffle},
           {"seed", options.seed},
-          {"device", options.device},
-          {"dtype", facts.dtype},
-          {"dtype_asked", options.dtype},
-          {"memory_bytes", options.memory_bytes},
+          {"device", machine.device},
+          {"dtype", machine::dtype_word(facts.model.dtype())},
+          {"dtype_asked", machine.dtype},
+          {"memory_bytes", machine.memory_bytes},
           {"wave_tokens", options.max_wave_tokens},
-          {"threads", options.n_threads}};
+          {"threads", machine.n_threads}};
 }
 
 json identity_json(const RunFacts& facts) {
   json identity = settings_json(facts);
   for (const char* key :
-       {"out", "memory_bytes", "wave_tokens", "threads", "model", "corpus", "device", "dtype_asked"}) {
+       {"out", "memory_bytes", "wave_tokens", "threads", "model", "revision", "corpus", "device", "dtype_asked"}) {
     identity.erase(key);  // other names of the same, or without influence on results
   }
-  identity["model hash"] = facts.hashes.model;
-  identity["tokenizer hash"] = facts.hashes.tokenizer;
+  identity["model hash"] = facts.model.model_hash();
+  identity["tokenizer hash"] = facts.model.tokenizer_hash();
   identity["corpus hash"] = facts.corpus.hash;
   // Builds that left shared experts out made other files of the same settings.
-  if (facts.checkpoint.config().d_shared > 0) identity["shared_experts"] = true;
+  if (facts.model.config().d_shared > 0) identity["shared_experts"] = true;
   return identity;
 }
 
@@ -158,10 +160,10 @@ json run_json(const RunFacts& facts, const Recorder& recorder, const engine::Mem
           {"settings", settings_json(facts)},
           {"identity", identity_json(facts)},
           {"model", model_json(facts)},
-          {"tokenizer", {{"hash", facts.hashes.tokenizer}}},
+          {"tokenizer", {{"hash", facts.model.tokenizer_hash()}}},
           {"corpus", corpus_json(facts)},
-          {"device", options.device},
-          {"dtype", facts.dtype},
+          {"device", facts.model.machine().device},
+          {"dtype", machine::dtype_word(facts.model.dtype())},
           {"seed", options.seed},
           {"window", facts.corpus.window},
           {"context", facts.corpus.context},

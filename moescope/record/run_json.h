@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "moescope/engine/opened_model.h"
 #include "moescope/engine/plan.h"
-#include "moescope/model/weights.h"
 #include "moescope/record/record.h"
 #include "moescope/record/recorder.h"
 #include "moescope/record/resume.h"
@@ -14,17 +14,10 @@
 
 namespace moescope::record {
 
-// Hashes that say which model and corpus a run is of.
-struct RunHashes {
-  std::string model, tokenizer;
-};
-
 struct RunFacts {
+  const engine::OpenedModel& model;
   const RecordOptions& options;
-  const model::Checkpoint& checkpoint;
   const text::TokenCorpus& corpus;
-  const RunHashes& hashes;
-  std::string dtype;  // in which the model ran
   std::int64_t n_traced = 0;
 };
 

@@ -8,6 +8,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
+#include "moescope/machine/device.h"
 #include "moescope/toy/draws.h"
 
 namespace moescope::toy {
@@ -18,16 +19,6 @@ constexpr std::int64_t kInterruptEvery = 50;  // steps
 constexpr std::int64_t kWorkingBytes = std::int64_t{1} << 30;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-at::Device parse_device(const std::string& name) {
-  try {
-    const at::Device device(name);
-    at::zeros({1}, at::TensorOptions().device(device));
-    return device;
-  } catch (const c10::Error&) {
-    throw environment_error("device '{}' cannot be used here", name).hint("cpu always can");
-  }
-}
 
 // Instances' numbers, one row each, as a tensor [I, size].
 template <typename Number, typename Get>
@@ -312,7 +303,7 @@ std::int64_t batched_group_size(const Architecture& a, const Training& t) {
 std::vector<TrainedInstance> train_batched(const Architecture& architecture, const Training& training,
                                            std::span<const Instance> instances, std::int64_t loss_every,
                                            const std::string& device_name) {
-  const at::Device device = parse_device(device_name);
+  const at::Device device = machine::parse_device(device_name);
   BatchedTrainer trainer(architecture, training, instances, device);
   const auto n = static_cast<std::int64_t>(instances.size());
   const auto reals = at::TensorOptions().dtype(at::kFloat).device(device);

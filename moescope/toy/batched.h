@@ -14,8 +14,7 @@ namespace moescope::toy {
 // How many instances fit into about a gigabyte of working memory at once, at least 1.
 std::int64_t batched_group_size(const Architecture& architecture, const Training& training);
 
-// Throws kEnvironment for a device that is not there, kInput for a name of none, kInterrupted. router_drift is left at
-// 0.
+// Throws as machine::parse_device, and kInterrupted. router_drift is left at 0.
 std::vector<TrainedInstance> train_batched(const Architecture& architecture, const Training& training,
                                            std::span<const Instance> instances, std::int64_t loss_every,
                                            const std::string& device);

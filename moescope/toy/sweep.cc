@@ -141,8 +141,8 @@ void train_rest(const SweepSettings& settings, const TrainOptions& options, cons
   const std::vector<Task> tasks = tasks_of(settings, options, done, instances);
   const bool lanes = options.implementation == Implementation::kLanes;
   TrainOptions one_thread = options;
-  one_thread.n_threads = 1;
-  parallel_for(tasks.size(), lanes ? options.n_threads : 1, [&](std::size_t i) {
+  one_thread.machine.n_threads = 1;
+  parallel_for(tasks.size(), lanes ? options.machine.n_threads : 1, [&](std::size_t i) {
     const Task& task = tasks[i];
     const SweepArchitecture& each = settings.architectures[task.architecture_idx];
     std::vector<Instance> wanted;
@@ -155,7 +155,7 @@ void evaluate_all(const SweepSettings& settings, const TrainOptions& options, co
                   std::vector<SweepInstance>& instances) {
   Progress progress(console, "measure", "models", static_cast<std::int64_t>(instances.size()));
   for (std::size_t first = 0; first < instances.size(); first += kEvaluateTogether) {
-    parallel_for(std::min(kEvaluateTogether, instances.size() - first), options.n_threads, [&](std::size_t i) {
+    parallel_for(std::min(kEvaluateTogether, instances.size() - first), options.machine.n_threads, [&](std::size_t i) {
       SweepInstance& each = instances[first + i];
       if (each.trained.diverged_step) return;
       const SweepArchitecture& a = settings.architectures[static_cast<std::size_t>(each.architecture_idx)];
@@ -293,6 +293,7 @@ std::vector<SweepInstance> sweep_instances(const SweepSettings& s) {
 
 SweepResult run_sweep(const SweepSettings& settings, const fs::path& out, const TrainOptions& options,
                       const Console& console) {
+  check(options);
   SweepResult result{settings, sweep_instances(settings), 0, {}};
   require_own_folder(out, settings);
   fs::remove(out / "DONE");

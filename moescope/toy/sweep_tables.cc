@@ -248,8 +248,8 @@ nlohmann::json run_json(const SweepResult& result, const TrainOptions& options) 
           {"command", "toy"},
           {"settings", to_json(result.settings)},
           {"implementation", word_of(options.implementation)},
-          {"device", options.device},
-          {"threads", options.n_threads > 0 ? options.n_threads : hardware_threads()},
+          {"device", options.machine.device},
+          {"threads", options.machine.n_threads > 0 ? options.machine.n_threads : hardware_threads()},
           {"machine_threads", hardware_threads()},
           {"n_instances", result.instances.size()},
           {"n_diverged", n_diverged},
@@ -261,7 +261,7 @@ nlohmann::json run_json(const SweepResult& result, const TrainOptions& options) 
 }  // namespace
 
 void write_sweep(const SweepResult& result, const fs::path& out, const TrainOptions& options) {
-  const std::vector<std::optional<InstanceMeasures>> measures = measure_all(result, options.n_threads);
+  const std::vector<std::optional<InstanceMeasures>> measures = measure_all(result, options.machine.n_threads);
   TableBuilder instances, experts, features;
   for (std::size_t i = 0; i < result.instances.size(); ++i) {
     const SweepInstance& each = result.instances[i];

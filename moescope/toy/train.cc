@@ -9,6 +9,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/parallel.h"
+#include "moescope/machine/device.h"
 #include "moescope/toy/batched.h"
 #include "moescope/toy/lanes.h"
 
@@ -35,6 +36,17 @@ void add_drift(const Architecture& architecture, const Training& training, std::
 
 }  // namespace
 
+void check(const TrainOptions& options) {
+  const machine::DeviceOptions& machine = options.machine;
+  if (options.loss_every < 1) throw input_error("loss_every is {}, expected at least 1", options.loss_every);
+  if (machine.n_threads < 0) throw usage_error("threads is {}, expected at least 0", machine.n_threads);
+  if (options.implementation == Implementation::kLanes && machine.device != "cpu") {
+    throw usage_error("the implementation 'lanes' runs on the device cpu only, not on '{}'", machine.device)
+        .hint("the implementation 'batched' runs on cpu, cuda and cuda:INDEX");
+  }
+  machine::parse_device(machine.device);
+}
+
 std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options) {
   return static_cast<std::size_t>(options.implementation == Implementation::kLanes
                                       ? lane_kernels().width
@@ -47,22 +59,18 @@ void train(const Architecture& architecture, const Training& training, std::span
   check(training);
   check(architecture, training);
   for (const Instance& instance : instances) check(architecture, instance);
-  if (options.loss_every < 1) throw input_error("loss_every is {}, expected at least 1", options.loss_every);
+  check(options);
   const bool lanes = options.implementation == Implementation::kLanes;
-  if (lanes && options.device != "cpu") {
-    throw usage_error("the implementation 'lanes' runs on the CPU only, not on '{}'", options.device)
-        .hint("--implementation batched");
-  }
   const LaneKernels kernels = lane_kernels();
   const std::size_t size = group_size(architecture, training, options);
   const std::size_t n_groups = (instances.size() + size - 1) / size;
   std::mutex done_mutex;
-  parallel_for(n_groups, lanes ? options.n_threads : 1, [&](std::size_t g) {
+  parallel_for(n_groups, lanes ? options.machine.n_threads : 1, [&](std::size_t g) {
     const std::size_t first = g * size;
     const auto part = instances.subspan(first, std::min(size, instances.size() - first));
     std::vector<TrainedInstance> group =
         lanes ? train_lanes(architecture, training, part, options.loss_every, kernels)
-              : train_batched(architecture, training, part, options.loss_every, options.device);
+              : train_batched(architecture, training, part, options.loss_every, options.machine.device);
     add_drift(architecture, training, group);
     const std::lock_guard lock(done_mutex);
     done(first, group);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "moescope/machine/options.h"
 #include "moescope/toy/instance.h"
 
 namespace moescope::toy {
@@ -23,10 +24,12 @@ constexpr auto words_for(Implementation) {
 
 struct TrainOptions {
   Implementation implementation = Implementation::kLanes;
-  std::string device = "cpu";     // batched only: "cuda", "cuda:1"
-  int n_threads = 0;              // 0: all processors
-  std::int64_t loss_every = 100;  // steps between points of the loss curve
+  machine::DeviceOptions machine;  // a card for batched only
+  std::int64_t loss_every = 100;   // steps between points of the loss curve
 };
+
+// Throws kUsage for options that are none together or out of range, kEnvironment for a device that is not there.
+void check(const TrainOptions& options);
 
 // How many instances are trained together: the width of the machine's vectors, or what fits into memory.
 std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options);

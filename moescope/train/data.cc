@@ -35,10 +35,7 @@ class Corpora {
     for (;;) {
       if (!reader_) {
         if (next_corpus_ == settings_.corpora.size()) return std::nullopt;
-        io::CorpusOptions options;
-        options.text_field = settings_.text_field;
-        options.domain_field = settings_.domain_field;
-        reader_ = io::open_corpus(settings_.corpora[next_corpus_++], options);
+        reader_ = io::open_corpus(settings_.corpora[next_corpus_++], settings_.corpus_options);
       }
       if (std::optional<io::Document> document = reader_->next()) return document;
       const io::CorpusCounts& counts = reader_->counts();
@@ -141,7 +138,8 @@ void tokenize_corpora(const TrainSettings& settings, const Console& console, Tra
       block.push_back(std::move(*document));
     }
     std::vector<std::vector<std::int32_t>> ids(block.size());
-    parallel_for(block.size(), 0, [&](std::size_t i) { ids[i] = tokenizer.encode(block[i].text).ids; });
+    parallel_for(block.size(), settings.machine.n_threads,
+                 [&](std::size_t i) { ids[i] = tokenizer.encode(block[i].text).ids; });
     for (const std::vector<std::int32_t>& document_ids : ids) {
       const std::uint64_t draw = hash64(static_cast<std::uint64_t>(settings.seed), kSplitKey, doc_idx++);
       append(draw < held_out_bound ? validation : train, document_ids, text.eos_id);
@@ -158,9 +156,13 @@ void tokenize_corpora(const TrainSettings& settings, const Console& console, Tra
 
 // What decides the streams; a cache made with another value is not used.
 std::string fingerprint(const TrainSettings& settings) {
-  nlohmann::json key = {
-      settings.corpora,         settings.text_field, settings.domain_field,          settings.vocab_size,
-      settings.validation_frac, settings.seed,       settings.tokenizer_sample_bytes};
+  nlohmann::json key = {settings.corpora,
+                        settings.corpus_options.text_field,
+                        settings.corpus_options.domain_field,
+                        settings.vocab_size,
+                        settings.validation_frac,
+                        settings.seed,
+                        settings.tokenizer_sample_bytes};
   key.push_back(settings.tokenizer.empty() ? "" : content_hash(io::read_file(settings.tokenizer)));
   return content_hash(key.dump());
 }

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "moescope/io/documents.h"
+#include "moescope/machine/options.h"
+
 namespace moescope::train {
 
 struct ModelSettings {
@@ -36,8 +39,7 @@ struct OptimizerSettings {
 
 struct TrainSettings {
   std::vector<std::string> corpora;  // files, folders or `system`; read in order
-  std::string text_field = "text";
-  std::string domain_field = "meta.pile_set_name";
+  io::CorpusOptions corpus_options;
   std::string out;        // folder of the model; its folder `state` holds what resuming needs
   std::string tokenizer;  // tokenizer.json; "": train one of vocab_size pieces on the corpora
   std::int64_t vocab_size = 4096;
@@ -53,7 +55,7 @@ struct TrainSettings {
   std::int64_t validation_sequences = 64;
   std::int64_t save_every = 200;  // steps
   double max_minutes = 0;         // stop and save after so long, as a signal would; 0: no bound
-  std::string device = "cpu";
+  machine::DeviceOptions machine;
   std::string dtype = "float32";        // of the forward and backward pass; parameters and optimiser stay float32
   std::string save_dtype = "bfloat16";  // of model.safetensors
   ModelSettings model;

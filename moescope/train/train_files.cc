@@ -10,6 +10,7 @@
 #include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/io/table.h"
+#include "moescope/machine/device.h"
 
 namespace moescope::train {
 namespace {
@@ -74,7 +75,7 @@ void save_model_folder(const TrainSettings& settings, const Parameters& paramete
   }
   write_json(out / "tokenizer_config.json", tokenizer_config);
   write_json(out / "generation_config.json", generation_config);
-  parameters.save(out / "model.safetensors", compute_dtype(settings.save_dtype));
+  parameters.save(out / "model.safetensors", machine::parse_dtype(settings.save_dtype));
 }
 
 void save_training_json(const TrainSettings& settings, const Parameters& parameters, const AdamW& optimizer,
@@ -85,7 +86,8 @@ void save_training_json(const TrainSettings& settings, const Parameters& paramet
       {"steps", optimizer.n_steps()},
       {"tokens", optimizer.n_steps() * settings.batch_sequences * settings.model.n_ctx},
       {"seconds", log.seconds},
-      {"machine", {{"processor", processor_name()}, {"threads", at::get_num_threads()}, {"device", settings.device}}},
+      {"machine",
+       {{"processor", processor_name()}, {"threads", at::get_num_threads()}, {"device", settings.machine.device}}},
       {"n_parameters", parameters.config().n_parameters()},
       {"n_active_parameters", parameters.config().n_active_parameters()},
       {"text",
@@ -109,7 +111,7 @@ void save_training_json(const TrainSettings& settings, const Parameters& paramet
 // The settings that change the result; the others may differ between the runs of one training.
 nlohmann::json result_settings(const TrainSettings& settings) {
   nlohmann::json json = to_json(settings);
-  for (const char* key : {"out", "save_every", "validate_every", "max_minutes", "save_dtype", "device"})
+  for (const char* key : {"out", "save_every", "validate_every", "max_minutes", "save_dtype", "device", "threads"})
     json.erase(key);
   return json;
 }
@@ -172,16 +174,10 @@ void load_log(const TrainSettings& settings, std::int64_t step, TrainLog& log) {
 
 }  // namespace
 
-at::ScalarType compute_dtype(const std::string& name) {
-  if (name == "float32") return at::kFloat;
-  if (name == "bfloat16") return at::kBFloat16;
-  throw usage_error("dtype '{}' is unknown; use float32 or bfloat16", name);
-}
-
 nlohmann::json to_json(const TrainSettings& s) {
   return {{"corpora", s.corpora},
-          {"text_field", s.text_field},
-          {"domain_field", s.domain_field},
+          {"text_field", s.corpus_options.text_field},
+          {"domain_field", s.corpus_options.domain_field},
           {"out", s.out},
           {"tokenizer", s.tokenizer},
           {"vocab_size", s.vocab_size},
@@ -197,7 +193,8 @@ nlohmann::json to_json(const TrainSettings& s) {
           {"validation_sequences", s.validation_sequences},
           {"save_every", s.save_every},
           {"max_minutes", s.max_minutes},
-          {"device", s.device},
+          {"device", s.machine.device},
+          {"threads", s.machine.n_threads},
           {"dtype", s.dtype},
           {"save_dtype", s.save_dtype},
           {"model",

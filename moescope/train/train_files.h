@@ -20,9 +20,6 @@ struct TrainLog {
   double seconds = 0;  // of training, all runs together
 };
 
-// "float32" or "bfloat16"; throws kUsage for others.
-at::ScalarType compute_dtype(const std::string& name);
-
 // Every setting, for training.json and to tell whether a state belongs to these settings.
 nlohmann::json to_json(const TrainSettings& settings);
 

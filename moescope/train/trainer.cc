@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moescope/base/error.h"
-#include "moescope/base/heap.h"
 #include "moescope/base/interrupt.h"
+#include "moescope/machine/device.h"
 #include "moescope/train/data.h"
 #include "moescope/train/objective.h"
 #include "moescope/train/parameters.h"
@@ -43,6 +43,11 @@ model::ModelConfig model_config(const TrainSettings& settings, const TrainingTex
 }
 
 void check(const TrainSettings& settings) {
+  machine::parse_device(settings.machine.device);
+  machine::parse_dtype(settings.dtype);
+  machine::parse_dtype(settings.save_dtype);
+  if (settings.machine.n_threads < 0)
+    throw usage_error("threads is {}, expected at least 0", settings.machine.n_threads);
   if (settings.out.empty()) throw usage_error("no folder to write to (--out)");
   if (settings.n_steps < 1) throw usage_error("--steps is {}, expected at least 1", settings.n_steps);
   if (settings.batch_sequences < 1 || settings.micro_sequences < 1 ||
@@ -63,8 +68,8 @@ class Trainer {
   Trainer(const TrainSettings& settings, const Console& console)
       : settings_(settings),
         console_(console),
-        device_(settings.device),
-        dtype_(compute_dtype(settings.dtype)),
+        device_(machine::parse_device(settings.machine.device)),
+        dtype_(machine::parse_dtype(settings.dtype)),
         text_(load_training_text(settings, console)),
         parameters_(Parameters::init(model_config(settings, text_), settings.model, settings.seed, device_)),
         optimizer_(parameters_.all(), settings.optimizer) {
@@ -175,7 +180,6 @@ class Trainer {
 
 TrainResult train(const TrainSettings& settings, const Console& console) {
   check(settings);
-  keep_freed_memory();
   return Trainer(settings, console).run();
 }
 

@@ -19,14 +19,14 @@ TEST_P(DenseLayers, AreRecordedAsOneExpertAndNotLabelled) {
   const test::TemporaryFolder folder;
   const auto model = test::make_tiny_model(folder.path() / "model", std::string("family/") + GetParam());
   record::RecordOptions options;
-  options.model = model.string();
   options.corpus = test::make_tiny_corpus(folder.path() / "corpus.jsonl").string();
   options.out = folder.path() / "run";
   options.context = 24;
   options.window = 8;
   options.n_trace_tokens = 100000;
-  options.memory_bytes = 4ull << 30;
-  record::record(options, {});
+  machine::MachineOptions machine;
+  machine.memory_bytes = 4ull << 30;
+  record::record(engine::OpenedModel::open({model.string()}, machine), options, {});
   const model::ModelConfig config = model::read_config(io::find_checkpoint(model.string()));
 
   const io::Table experts = io::read_csv(options.out / "experts.csv", {{{"layer", io::IntColumn()},

@@ -53,17 +53,20 @@ class Probe : public ::testing::Test {
 
   ProbeOptions options(const std::string& out) const {
     ProbeOptions options;
-    options.model = model_.string();
     options.corpus = (folder_.path() / "corpus.jsonl").string();
     options.tagged = {(folder_.path() / "tagged.jsonl").string()};
     options.out = folder_.path() / out;
     options.sample.window_characters = 40;
     options.fit.probe.widths = {1, 2, 4};
     options.fit.probe.min_per_class = 10;
-    options.dtype = "float32";
-    options.memory_bytes = std::uint64_t{2} << 30;
-    options.n_threads = 1;
     return options;
+  }
+  ProbeSummary run(const ProbeOptions& options, const Console& console = {}, int n_threads = 1) const {
+    machine::MachineOptions machine;
+    machine.dtype = "float32";
+    machine.memory_bytes = std::uint64_t{2} << 30;
+    machine.n_threads = n_threads;
+    return probe(engine::OpenedModel::open({model_.string()}, machine), options, console);
   }
   std::string file(const std::string& out, const char* name) const {
     return io::read_file(folder_.path() / out / name);
@@ -74,7 +77,7 @@ class Probe : public ::testing::Test {
 };
 
 TEST_F(Probe, WritesProbesOfEveryLayerExpertConceptAndK) {
-  const ProbeSummary summary = probe(options("run"), {});
+  const ProbeSummary summary = run(options("run"));
   const io::Table like = {{{"concept", io::TextColumn()},
                            {"layer", io::IntColumn()},
                            {"expert", io::IntColumn()},
@@ -119,7 +122,7 @@ TEST_F(Probe, WritesProbesOfEveryLayerExpertConceptAndK) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "run/resume"));
   EXPECT_THAT(file("run", "probe_controls.csv"), HasSubstr("\nselect,"));
   EXPECT_THAT(describe(summary), HasSubstr("never occur in this text"));
-  const ProbeSummary again = probe(options("run"), {});
+  const ProbeSummary again = run(options("run"));
   EXPECT_TRUE(again.already_complete);
 }
 
@@ -127,9 +130,8 @@ TEST_F(Probe, WavesAndThreadsDoNotChangeResults) {
   ProbeOptions whole = options("whole"), waves = options("waves");
   waves.max_wave_tokens = 700;
   waves.max_batch_tokens = 130;
-  waves.n_threads = 2;
-  probe(whole, {});
-  const ProbeSummary summary = probe(waves, {});
+  run(whole);
+  const ProbeSummary summary = run(waves, {}, 2);
   EXPECT_GT(summary.run["waves"]["n"].get<std::int64_t>(), 2);
   EXPECT_GT(summary.run["probe"]["n_spilled_bytes"].get<std::int64_t>(), 0);
   EXPECT_EQ(file("whole", "probes.csv"), file("waves", "probes.csv"));
@@ -137,7 +139,7 @@ TEST_F(Probe, WavesAndThreadsDoNotChangeResults) {
 }
 
 TEST_F(Probe, AStoppedRunGoesOnLayerByLayer) {
-  probe(options("whole"), {});
+  run(options("whole"));
   Console console;
   int n_layers = 0;
   console.line = [&](const std::string& line) {
@@ -146,23 +148,23 @@ TEST_F(Probe, AStoppedRunGoesOnLayerByLayer) {
       set_interrupted(SIGTERM);
     }
   };
-  EXPECT_THROW(probe(options("stopped"), console), Error);
+  EXPECT_THROW(run(options("stopped"), console), Error);
   EXPECT_EQ(n_layers, 1);
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "stopped/run.json"));
   set_interrupted(0);
   ProbeOptions other = options("stopped");
   other.seed = 9;
-  EXPECT_THROW(probe(other, {}), Error);  // the state of another run is not touched
+  EXPECT_THROW(run(other), Error);  // the state of another run is not touched
   n_layers = 0;
   console.line = [&](const std::string& line) { n_layers += line.starts_with("layer ") ? 1 : 0; };
-  probe(options("stopped"), console);
+  run(options("stopped"), console);
   EXPECT_EQ(n_layers, 2);
   EXPECT_EQ(file("whole", "probes.csv"), file("stopped", "probes.csv"));
   EXPECT_EQ(file("whole", "probe_controls.csv"), file("stopped", "probe_controls.csv"));
 }
 
 TEST_F(Probe, SamplesAreWrittenForOtherPeoplesCode) {
-  probe(options("run"), {});
+  run(options("run"));
   const auto samples = io::SafetensorsFile::open(folder_.path() / "run/probe_samples.safetensors");
   const std::int64_t n = samples.at("item_token").shape.at(0);
   EXPECT_GT(n, 100);
@@ -216,7 +218,7 @@ TEST_F(Probe, WrongUseIsToldInOneLine) {
     ProbeOptions changed = options("wrong");
     change(changed);
     try {
-      probe(changed, {});
+      run(changed);
     } catch (const Error& error) {
       return error.what();
     }
@@ -235,7 +237,6 @@ TEST_F(Probe, WrongUseIsToldInOneLine) {
               }),
               HasSubstr("needs the controls"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.layers = {7}; }), HasSubstr("layers 0 to 2"));
-  EXPECT_THAT(error_of([](ProbeOptions& o) { o.model = "no/such/model"; }), HasSubstr("no/such/model"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.tagged = {"no.conllu"}; }), HasSubstr("no.conllu"));
   EXPECT_THAT(error_of([this](ProbeOptions& o) {
                 test::write_text(folder_.path() / "c.json",

@@ -220,9 +220,13 @@ TEST(SuperposeTables, WeighExpertsByUseAndPairThemWithTheirNull) {
   EXPECT_NEAR(*paired->low, 0.2, 1e-12);  // the same for every expert
 }
 
+engine::OpenedModel tiny_model(const std::filesystem::path& folder) {
+  const machine::MachineOptions machine;
+  return engine::OpenedModel::open({test::make_tiny_model(folder / "model").string()}, machine);
+}
+
 SuperposeOptions tiny_options(const std::filesystem::path& folder) {
   SuperposeOptions options;
-  options.model = test::make_tiny_model(folder / "model").string();
   options.corpus = test::make_tiny_corpus(folder / "corpus.jsonl").string();
   options.out = folder / "out";
   options.n_features = 16;
@@ -235,7 +239,8 @@ SuperposeOptions tiny_options(const std::filesystem::path& folder) {
 TEST(Superpose, WritesEveryExpertOfEverySet) {
   const test::TemporaryFolder folder;
   const SuperposeOptions options = tiny_options(folder.path());
-  const SuperposeResult result = superpose(options, {});
+  const engine::OpenedModel model = tiny_model(folder.path());
+  const SuperposeResult result = superpose(model, options, {});
   const model::Checkpoint checkpoint = test::open_fixture();
   const model::ModelConfig& config = checkpoint.config();
   std::map<std::string, std::int64_t> n_model;
@@ -272,17 +277,19 @@ TEST(Superpose, WritesEveryExpertOfEverySet) {
 TEST(Superpose, GivesTheSameTwice) {
   const test::TemporaryFolder folder;
   SuperposeOptions options = tiny_options(folder.path());
-  superpose(options, {});
+  const engine::OpenedModel model = tiny_model(folder.path());
+  superpose(model, options, {});
   const std::string first = io::read_file(options.out / "summary.csv");
-  superpose(options, {});
+  superpose(model, options, {});
   EXPECT_EQ(first, io::read_file(options.out / "summary.csv"));
 }
 
 TEST(Superpose, NeedsNoTextForWeights) {
   const test::TemporaryFolder folder;
   SuperposeOptions options = tiny_options(folder.path());
+  const engine::OpenedModel model = tiny_model(folder.path());
   options.corpus.clear();
-  const SuperposeResult result = superpose(options, {});
+  const SuperposeResult result = superpose(model, options, {});
   EXPECT_EQ(result.run["use"], "not known: all experts alike");
   for (const ExpertRow& row : result.experts) EXPECT_NE(row.set, "tokens_active");
 }
@@ -290,17 +297,17 @@ TEST(Superpose, NeedsNoTextForWeights) {
 TEST(Superpose, SaysWhatIsWrong) {
   const test::TemporaryFolder folder;
   const SuperposeOptions right = tiny_options(folder.path());
+  const engine::OpenedModel model = tiny_model(folder.path());
   const auto with = [&](const auto& change) {
     SuperposeOptions options = right;
     change(options);
-    return [options] { superpose(options, {}); };
+    return [options, &model] { superpose(model, options, {}); };
   };
   using Options = SuperposeOptions;
   EXPECT_THAT(with([](Options& o) { o.n_draws = 0; }), ThrowsMessage<Error>(HasSubstr("--draws is 0")));
   EXPECT_THAT(with([](Options& o) { o.run = "somewhere"; }), ThrowsMessage<Error>(HasSubstr("give one of them")));
   EXPECT_THAT(with([](Options& o) { o.out.clear(); }), ThrowsMessage<Error>(HasSubstr("--out")));
   EXPECT_THROW(with([](Options& o) { o.probes = "/nowhere"; })(), Error);
-  EXPECT_THROW(with([](Options& o) { o.model = "/nowhere"; })(), Error);
   // A run of another model.
   const std::filesystem::path run = folder.path() / "run";
   std::filesystem::create_directories(run);

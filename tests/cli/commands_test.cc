@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -104,6 +105,37 @@ TEST_F(Commands, BadInputIsExitCodeOneAndOneLine) {
   expect_error("record " + kTiny + " " + path("bad.jsonl") + out, 1, "bad.jsonl, line 2");
   expect_error("label " + path("nowhere"), 1, "run.json");
   expect_error("train --corpus " + path("text.txt") + " --settings " + path("no.toml") + out, 1, "no.toml");
+}
+
+TEST_F(Commands, EveryCommandKnowsTheSameDevicesAndDtypes) {
+  const std::string text = " " + path("text.txt"), out = " --out " + path("run");
+  std::ofstream(path("toy.toml")) << "steps = 3\nbatch = 8\n[[architecture]]\nname = \"dense\"\n";
+  const std::vector<std::string> opening = {"record " + kTiny + text + out,      "analyze " + kTiny + text + out,
+                                            "probe " + kTiny + text + out,       "superpose " + kTiny + text + out,
+                                            "trace " + kTiny + " --ids 1" + out, "generate " + kTiny + " --ids 1"};
+  const std::string train = "train --corpus" + text + out, toy = "toy " + path("toy.toml") + out;
+  std::vector<std::string> commands = opening;
+  commands.insert(commands.end(), {train, toy});
+  const auto expect_line = [&](const std::string& arguments, int exit_code, const std::string& line) {
+    expect_error(arguments, exit_code, line);
+    const std::string err = read(path("stderr"));
+    EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << arguments << "\n" << err;
+  };
+  for (const std::string& command : commands) {
+    for (const char* device : {"gpu", "CPU", "cuda:"}) {
+      expect_line(command + " --device " + device, 2,
+                  "unknown device '" + std::string(device) + "': expected cpu, cuda or cuda:INDEX");
+    }
+    expect_line(command + " --device cuda:99", 1, "device 'cuda:99' does not exist");
+    expect_line(command + " --threads -1", 2, "threads is -1");
+  }
+  for (const std::string& command : opening) {
+    expect_line(command + " --dtype half", 2, "unknown dtype 'half': expected auto, float32 or bfloat16");
+  }
+  for (const char* flag : {" --dtype half", " --save-dtype half"}) {
+    expect_line(train + flag, 2, "unknown dtype 'half': expected float32 or bfloat16");
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "run"));  // before anything is written
 }
 
 TEST_F(Commands, ASettingsFileIsReadAndAFlagWins) {

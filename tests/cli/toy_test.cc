@@ -93,8 +93,10 @@ TEST_F(ToyCommand, WrongUseIsToldInOneLine) {
   expect_error("toy " + path("s.toml") + out, 1, "'stepz' is not a setting");
   write_settings("steps = 3");
   expect_error("toy " + path("s.toml") + out + " --implementation fast", 2, "one of: lanes, batched");
-  expect_error("toy " + path("s.toml") + out + " --implementation lanes --device cuda", 2, "--implementation batched");
-  expect_error("toy " + path("s.toml") + out + " --device abacus", 1, "device 'abacus'");
+  expect_error("toy " + path("s.toml") + out + " --implementation lanes --device cuda", 2,
+               "'batched' runs on cpu, cuda and cuda:INDEX");
+  expect_error("toy " + path("s.toml") + out + " --device abacus", 2,
+               "unknown device 'abacus': expected cpu, cuda or cuda:INDEX");
 }
 
 TEST_F(ToyCommand, CtrlCKeepsWhatIsFinishedAndTheSameCommandGoesOn) {

@@ -62,6 +62,9 @@ std::vector<SourceFile> written_files() {
 const std::regex kLeftOpen(std::string(R"(\b(TO)") + "DO|FIX" + R"(ME|XX)" + R"(X)\b|not (yet )?imple)" + "mented");
 const std::regex kMachinePath(std::string(R"((^|[\s"'=(`:]))") + R"(/(wo)" + R"(rk|fa)" + R"(rm|ro)" + R"(ot|ho)" +
                               R"(me)/\w)");
+const std::regex kProcessState(
+    R"(\b(set_num(_interop)?_threads|set_process_threads|mallopt|keep_freed_memory|catch_interrupts|setenv|putenv|)"
+    R"(setlocale|sigaction|manual_seed)\(|\bsignal\()");
 const std::regex kRegistryHost(std::string(R"(\b(py)") + R"(pi\.org|pythonhos)" + R"(ted\.org|deb\.deb)" +
                                R"(ian\.org|download\.pyt)" + R"(orch\.org|npm)" + R"(js\.(com|org))\b)");
 // Notes that the project does not hold: a reader cannot follow them.
@@ -107,6 +110,19 @@ TEST(Files, PointOnlyToDocumentsThatAreHere) { EXPECT_THAT(lines_with(written_fi
 
 TEST(Files, HaveNoFieldTornFromItsComment) { EXPECT_THAT(torn_fields(read_cpp_files()), IsEmpty()); }
 
+// What belongs to the whole process is set by the program: nowhere else but where each setter is defined.
+TEST(Files, SetNothingOfTheProcessInTheLibrary) {
+  std::vector<SourceFile> files = read_files({"moescope"}, {".cc", ".h"});
+  ASSERT_GT(std::erase_if(files,
+                          [](const SourceFile& file) {
+                            return file.path.starts_with("moescope/cli/") ||
+                                   file.path.starts_with("moescope/machine/threads.") ||
+                                   file.path.starts_with("moescope/base/interrupt.");
+                          }),
+            4u);
+  EXPECT_THAT(lines_with(files, kProcessState), IsEmpty());
+}
+
 TEST(Files, NameNoPackageRegistry) { EXPECT_THAT(lines_with(written_files(), kRegistryHost), IsEmpty()); }
 
 TEST(Files, HeadersSayWhatTheyAreForAndAreReadOnce) {
@@ -139,6 +155,8 @@ TEST(FileRules, FindWhatTheyForbid) {
   const auto finds = [](const std::string& text, const std::regex& pattern) {
     return !lines_with({{"x", text}}, pattern).empty();
   };
+  EXPECT_TRUE(finds("  at::set_num_threads(2);", kProcessState) && finds("std::signal(SIGINT, f);", kProcessState));
+  EXPECT_FALSE(finds("  if (on_signal(2)) get_num_threads();", kProcessState));
   EXPECT_TRUE(
       finds("// TO"
             "DO: later",

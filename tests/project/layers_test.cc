@@ -42,7 +42,7 @@ TEST(Layers, EveryIncludedHeaderOfOursExists) {
 TEST(Layers, FilesThatNameTensorsSeeAHeaderThatDeclaresThem) {
   static const std::regex kNames(R"(\b(at|torch|c10)::)");
   static const std::regex kHeader(
-      R"(#\s*include\s*[<"](ATen|torch|c10|moescope/(model|engine|record|analysis|train))/)");
+      R"(#\s*include\s*[<"](ATen|torch|c10|moescope/(machine|model|engine|record|analysis|train))/)");
   for (const SourceFile& file : read_files({"moescope"}, {".cc", ".h"})) {
     EXPECT_TRUE(!std::regex_search(file.text, kNames) || std::regex_search(file.text, kHeader)) << file.path;
   }

@@ -32,11 +32,7 @@ class Merging : public Recording {
 
   std::int64_t n_sequences() const { return static_cast<std::int64_t>(corpus_.sequences.size()); }
 
-  nlohmann::json identity() const {
-    const RunHashes hashes = {io::checkpoint_hash(checkpoint_folder_),
-                              content_hash(io::read_file(checkpoint_folder_.tokenizer_json))};
-    return identity_json({shared_options, checkpoint_, corpus_, hashes, "float32", 500});
-  }
+  nlohmann::json identity() const { return identity_json({opened_, shared_options, corpus_, 500}); }
 
   Recorder make_recorder(const std::filesystem::path& run_dir) const {
     const ResumeFolder resume(run_dir);
@@ -45,16 +41,14 @@ class Merging : public Recording {
     recorder_options.evidence = {shared_options.n_strongest, shared_options.n_reservoir, shared_options.n_per_decile,
                                  shared_options.window, shared_options.seed};
     recorder_options.n_traced = 500;
-    return {checkpoint_.config(), corpus_, recorder_options, resume.path()};
+    return {opened_.config(), corpus_, recorder_options, resume.path()};
   }
 
   // Runs sequences [begin, end) and keeps their state. Returns the folder and the ends of waves.
   std::filesystem::path run_shard(std::int64_t begin, std::int64_t end, std::vector<std::int64_t>* bounds = nullptr) {
     const std::filesystem::path out = folder.path() / fmt::format("shard{}-{}", begin, end);
     Recorder recorder = make_recorder(out);
-    engine::EngineOptions engine_options;
-    engine_options.memory_bytes = shared_options.memory_bytes;
-    engine_options.max_wave_tokens = shared_options.max_wave_tokens;
+    engine::EngineOptions engine_options = opened_.engine_options(shared_options.max_wave_tokens);
     engine_options.range = engine::SequenceRange{begin, end};
     Standing standing{begin, begin, 0, 0};
     engine::Engine::Hooks hooks;
@@ -63,7 +57,7 @@ class Merging : public Recording {
       ++standing.n_waves;
       if (bounds != nullptr) bounds->push_back(next);
     };
-    engine::Engine(checkpoint_, corpus_, engine_options, {&recorder}).run(begin, hooks);
+    engine::Engine(opened_.checkpoint(), corpus_, engine_options, {&recorder}).run(begin, hooks);
     ResumeFolder(out).save(recorder, identity(), standing);
     return out;
   }
@@ -76,7 +70,7 @@ class Merging : public Recording {
     const Standing standing = merge_shards(shards, identity(), corpus_, recorder);
     EXPECT_EQ(standing.next_sequence, n_sequences());
     ResumeFolder(merged.out).save(recorder, identity(), standing);
-    EXPECT_TRUE(record(merged, {}).resumed);
+    EXPECT_TRUE(recorded(merged).resumed);
     return merged;
   }
 
@@ -94,8 +88,7 @@ class Merging : public Recording {
 
  private:
   text::TokenCorpus corpus_;
-  io::CheckpointFolder checkpoint_folder_ = io::find_checkpoint(model.string());
-  model::Checkpoint checkpoint_ = model::Checkpoint::open(checkpoint_folder_);
+  engine::OpenedModel opened_ = engine::OpenedModel::open({model.string()}, roomy());
 };
 
 void expect_equal_files(const std::filesystem::path& a, const std::filesystem::path& b,
@@ -132,7 +125,7 @@ const std::vector<std::string> kExactFiles = {
     "domains.csv",          "documents.jsonl",          "vocabulary.json"};
 
 TEST_F(Merging, GivesTheTablesOfTheWholeFromTwoHalves) {
-  const nlohmann::json whole = record(shared_options, {}).run;
+  const nlohmann::json whole = recorded(shared_options).run;
   std::vector<std::int64_t> bounds;
   run_shard(0, n_sequences(), &bounds);
   ASSERT_GE(bounds.size(), 6U);
@@ -153,7 +146,7 @@ TEST_F(Merging, GivesTheTablesOfTheWholeFromTwoHalves) {
 
 // Bounds inside waves, documents and the traced part: what the model computes differs by rounding, what is kept not.
 TEST_F(Merging, GivesTheTablesOfTheWholeFromUnevenThirds) {
-  record(shared_options, {});
+  recorded(shared_options);
   const auto shards = {run_shard(0, 7), run_shard(7, 9), run_shard(9, n_sequences())};
   const RecordOptions merged = finish(shards, "merged");
   expect_same_results(shared_options.out, merged.out);
@@ -242,7 +235,7 @@ TEST_F(Merging, AShardIsNotTakenForTheBeginningOfARun) {
   RecordOptions o = shared_options;
   o.out = run_shard(20, n_sequences());
   try {
-    record(o, {});
+    recorded(o);
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("holds a shard of this run, which begins at sequence 20"),
@@ -251,8 +244,8 @@ TEST_F(Merging, AShardIsNotTakenForTheBeginningOfARun) {
   }
   // One that begins where the run does is: the recording goes on behind it.
   o.out = run_shard(0, 20);
-  EXPECT_TRUE(record(o, {}).resumed);
-  record(shared_options, {});
+  EXPECT_TRUE(recorded(o).resumed);
+  recorded(shared_options);
   expect_same_results(shared_options.out, o.out);
 }
 

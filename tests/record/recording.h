@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "moescope/base/interrupt.h"
+#include "moescope/engine/opened_model.h"
 #include "moescope/io/documents.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/io/safetensors.h"
@@ -36,7 +37,6 @@ class Recording : public ::testing::Test {
 
   record::RecordOptions options(const std::string& name) const {
     record::RecordOptions o;
-    o.model = model.string();
     o.corpus = corpus.string();
     o.out = folder.path() / name;
     o.context = 24;
@@ -46,8 +46,26 @@ class Recording : public ::testing::Test {
     o.n_per_decile = 2;
     o.n_trace_tokens = 500;
     o.seed = 11;
-    o.memory_bytes = 4ull << 30;
     return o;
+  }
+
+  static machine::MachineOptions roomy() {
+    machine::MachineOptions machine;
+    machine.memory_bytes = 4ull << 30;
+    return machine;
+  }
+  record::RecordSummary recorded(const record::RecordOptions& o,
+                                 const machine::MachineOptions& machine = roomy()) const {
+    return record::record(engine::OpenedModel::open({model.string()}, machine), o, {});
+  }
+  // What the recording throws, or "".
+  std::string message_of(const record::RecordOptions& o, const machine::MachineOptions& machine = roomy()) const {
+    try {
+      recorded(o, machine);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
   }
 
   // The corpus as a recording reads it.

@@ -174,11 +174,11 @@ TEST(Lanes, ResultsDoNotDependOnPlaceCompanyOrThreads) {
   t.n_steps = 60;
   const std::vector<Instance> instances = different_instances(a, 37);
   TrainOptions two_threads;
-  two_threads.n_threads = 2;
+  two_threads.machine.n_threads = 2;
   const auto together = train(a, t, instances, two_threads);
   std::vector<Instance> reversed(instances.rbegin(), instances.rend());
   TrainOptions one_thread;
-  one_thread.n_threads = 1;
+  one_thread.machine.n_threads = 1;
   const auto backwards = train(a, t, reversed, one_thread);
   for (std::size_t i = 0; i < instances.size(); ++i) {
     expect_equal_bits(together[i], backwards[instances.size() - 1 - i]);

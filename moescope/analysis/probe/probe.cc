@@ -11,12 +11,10 @@
 #include "moescope/base/error.h"
 #include "moescope/base/hash.h"
 #include "moescope/base/interrupt.h"
-#include "moescope/engine/device.h"
 #include "moescope/engine/engine.h"
 #include "moescope/engine/memory.h"
-#include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/run_directory.h"
-#include "moescope/model/weights.h"
+#include "moescope/machine/device.h"
 
 namespace moescope::analysis::probe {
 
@@ -95,13 +93,13 @@ void add_tagged(SampleBuilder& builder, const std::string& path, std::int32_t so
   counts.files.push_back(path);
 }
 
-ProbeCorpus read_corpus(const ProbeOptions& options, const text::Tokenizer& tokenizer,
-                        const text::ConceptLibrary& concepts, std::int64_t n_ctx, TextCounts& counts) {
+ProbeCorpus read_corpus(const engine::OpenedModel& model, const ProbeOptions& options,
+                        const text::ConceptLibrary& concepts, TextCounts& counts) {
   SampleOptions sample = options.sample;
-  sample.n_context = n_ctx;
+  sample.n_context = model.config().n_ctx;
   sample.seed = options.seed;
-  sample.n_threads = options.n_threads;
-  SampleBuilder builder(tokenizer, concepts, sample);
+  sample.n_threads = model.machine().n_threads;
+  SampleBuilder builder(model.tokenizer(), concepts, sample);
   if (!options.corpus.empty()) counts.corpus = add_corpus(builder, options.corpus, 0, options, counts);
   for (const std::string& path : options.tagged) add_tagged(builder, path, 0, options, counts);
   if (!options.shifted.empty()) counts.shifted = add_corpus(builder, options.shifted, 1, options, counts);
@@ -111,8 +109,8 @@ ProbeCorpus read_corpus(const ProbeOptions& options, const text::Tokenizer& toke
   return corpus;
 }
 
-json settings_json(const ProbeOptions& options) {
-  return {{"model", options.model},
+json settings_json(const engine::OpenedModel& model, const ProbeOptions& options) {
+  return {{"model", model.choice().model},
           {"corpus", options.corpus},
           {"tagged", options.tagged},
           {"shifted", options.shifted},
@@ -136,21 +134,19 @@ json settings_json(const ProbeOptions& options) {
           {"matched_token_frac", options.fit.matched.token_frac},
           {"active_frac", options.fit.active_frac},
           {"seed", options.seed},
-          {"dtype_asked", options.dtype}};
+          {"dtype_asked", model.machine().dtype}};
 }
 
 // What one probe run is made of; views its parts.
 struct Run {
+  const engine::OpenedModel& model;
   const ProbeOptions& options;
-  const model::Checkpoint& checkpoint;
   const text::ConceptLibrary& concepts;
   const ProbeCorpus& corpus;
   const TextCounts& counts;
-  at::Device device;
-  at::ScalarType dtype;
 };
 
-json identity_json(const Run& run, const std::string& model_hash, const std::string& tokenizer_hash) {
+json identity_json(const Run& run) {
   ContentHasher hasher;
   for (std::size_t c = 0; c < run.concepts.size(); ++c) {
     const text::Concept& one = run.concepts.at(c);
@@ -159,15 +155,15 @@ json identity_json(const Run& run, const std::string& model_hash, const std::str
     }
     hasher.add(one.name + "\n" + one.category + "\n");
   }
-  json identity = settings_json(run.options);
+  json identity = settings_json(run.model, run.options);
   identity["command"] = "probe";
-  identity["dtype"] = engine::dtype_word(run.dtype);
-  identity["model_hash"] = model_hash;
-  identity["tokenizer_hash"] = tokenizer_hash;
+  identity["dtype"] = machine::dtype_word(run.model.dtype());
+  identity["model_hash"] = run.model.model_hash();
+  identity["tokenizer_hash"] = run.model.tokenizer_hash();
   identity["corpus_hash"] = run.corpus.tokens.hash;
   identity["concepts_hash"] = hasher.digest();
   // Builds that left shared experts out made other files of the same settings.
-  if (run.checkpoint.config().d_shared > 0) identity["shared_experts"] = true;
+  if (run.model.config().d_shared > 0) identity["shared_experts"] = true;
   return identity;
 }
 
@@ -200,11 +196,11 @@ std::vector<std::int64_t> wanted_layers(const ProbeOptions& options, std::int64_
 class LayerProber {
  public:
   LayerProber(const Run& run, const LayerFiles& files, const Console& console)
-      : run_(run), files_(files), console_(console), fitter_(run.corpus, fit_options(run.options)) {}
+      : run_(run), files_(files), console_(console), fitter_(run.corpus, fit_options(run)) {}
 
   void operator()(std::int64_t layer, std::vector<CollectedExpert>& experts) {
     const Clock::time_point start = Clock::now();
-    const model::ModelConfig& config = run_.checkpoint.config();
+    const model::ModelConfig& config = run_.model.config();
     std::vector<ProbeRecord> records;
     std::vector<ExpertRecord> expert_records;
     for (std::size_t e = 0; e < experts.size(); ++e) {
@@ -243,10 +239,10 @@ class LayerProber {
   std::int64_t n_fits() const { return n_fits_; }
 
  private:
-  static FitOptions fit_options(const ProbeOptions& options) {
-    FitOptions fit = options.fit;
-    fit.seed = options.seed;
-    fit.n_threads = options.n_threads;
+  static FitOptions fit_options(const Run& run) {
+    FitOptions fit = run.options.fit;
+    fit.seed = run.options.seed;
+    fit.n_threads = run.model.machine().n_threads;
     return fit;
   }
 
@@ -296,10 +292,12 @@ json concepts_json(const Run& run) {
 
 json run_json(const Run& run, const json& identity, const LayerFiles::Counts& counts, const LayerProber& prober,
               const engine::RunResult& pass, std::int64_t n_spilled_bytes) {
-  const model::ModelConfig& config = run.checkpoint.config();
-  json result = {{"schema", io::kRunSchemaVersion}, {"command", "probe"}, {"settings", settings_json(run.options)}};
+  const model::ModelConfig& config = run.model.config();
+  json result = {
+      {"schema", io::kRunSchemaVersion}, {"command", "probe"}, {"settings", settings_json(run.model, run.options)}};
+  result["settings"]["revision"] = run.model.choice().revision;
   result["identity"] = identity;
-  result["model"] = {{"name", run.options.model},
+  result["model"] = {{"name", run.model.choice().model},
                      {"family", config.family},
                      {"n_layers", config.n_layers},
                      {"n_experts", config.router.n_experts},
@@ -324,8 +322,8 @@ json run_json(const Run& run, const json& identity, const LayerFiles::Counts& co
                      {"n_fits_with_controls", prober.n_fits()},
                      {"seconds_fitting", prober.seconds()},
                      {"n_spilled_bytes", n_spilled_bytes}};
-  result["device"] = run.options.device;
-  result["dtype"] = engine::dtype_word(run.dtype);
+  result["device"] = run.model.machine().device;
+  result["dtype"] = machine::dtype_word(run.model.dtype());
   result["seed"] = run.options.seed;
   result["waves"] = {{"n", pass.n_waves}};
   result["seconds"] = pass.seconds;
@@ -335,42 +333,24 @@ json run_json(const Run& run, const json& identity, const LayerFiles::Counts& co
   return result;
 }
 
-text::Tokenizer load_tokenizer(const io::CheckpointFolder& folder, const model::ModelConfig& config) {
-  if (folder.tokenizer_json.empty()) throw input_error("{}: no tokenizer.json", folder.folder.string());
-  text::Tokenizer tokenizer = text::Tokenizer::load(folder.tokenizer_json);
-  if (tokenizer.vocab_size() > config.d_vocab) {
-    throw input_error("{}: {} pieces, but the model's embedding has {} rows", folder.tokenizer_json.string(),
-                      tokenizer.vocab_size(), config.d_vocab)
-        .hint("this tokenizer belongs to another model");
-  }
-  return tokenizer;
-}
-
 }  // namespace
 
-ProbeSummary probe(const ProbeOptions& options, const Console& console) {
+ProbeSummary probe(const engine::OpenedModel& model, const ProbeOptions& options, const Console& console) {
   check(options);
-  engine::set_threads(options.n_threads);
-  const at::Device device = engine::parse_device(options.device);
   const text::ConceptLibrary concepts =
       options.concepts.empty() ? text::ConceptLibrary::built_in() : text::ConceptLibrary::load(options.concepts);
-  const io::CheckpointFolder folder = io::find_checkpoint(options.model);
-  const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
-  const model::ModelConfig& config = checkpoint.config();
+  const model::ModelConfig& config = model.config();
   const std::vector<std::int64_t> layers = wanted_layers(options, config.n_layers);
   if (options.fit.matched.width > 0 &&
       std::none_of(layers.begin(), layers.end(), [&](std::int64_t l) { return is_one_block(config, l); })) {
     throw usage_error("--matched-width is a control for dense layers, and no layer that is probed is dense");
   }
-  const at::ScalarType dtype = engine::choose_dtype(options.dtype, checkpoint.stored_dtype(), device);
-  const text::Tokenizer tokenizer = load_tokenizer(folder, config);
   console.status("reading the text");
   TextCounts counts;
-  const ProbeCorpus corpus = read_corpus(options, tokenizer, concepts, config.n_ctx, counts);
+  const ProbeCorpus corpus = read_corpus(model, options, concepts, counts);
   console.status("hashing the model");
-  const Run run{options, checkpoint, concepts, corpus, counts, device, dtype};
-  const json identity =
-      identity_json(run, io::checkpoint_hash(folder), content_hash(io::read_file(folder.tokenizer_json)));
+  const Run run{model, options, concepts, corpus, counts};
+  const json identity = identity_json(run);
   console.status("");
 
   io::create_run_directory(options.out);
@@ -400,11 +380,10 @@ ProbeSummary probe(const ProbeOptions& options, const Console& console) {
   engine::RunResult pass;
   std::int64_t n_spilled_bytes = 0;
   if (!left.empty()) {
-    NeuronStore store(config, corpus, left, dtype, resume,
+    NeuronStore store(config, corpus, left, model.dtype(), resume,
                       [&](std::int64_t layer, std::vector<CollectedExpert>& experts) { prober(layer, experts); });
-    engine::Engine engine(checkpoint, corpus.tokens,
-                          {device, dtype, options.memory_bytes, options.max_wave_tokens, options.max_batch_tokens},
-                          {&store});
+    engine::Engine engine(model.checkpoint(), corpus.tokens,
+                          model.engine_options(options.max_wave_tokens, options.max_batch_tokens), {&store});
     engine::Engine::Hooks hooks;
     hooks.between_batches = [] { throw_if_interrupted(kGoesOn); };
     pass = engine.run(0, hooks, console);

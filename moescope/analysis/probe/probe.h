@@ -15,13 +15,13 @@
 #include "moescope/analysis/probe/fit.h"
 #include "moescope/analysis/probe/samples.h"
 #include "moescope/base/progress.h"
+#include "moescope/engine/opened_model.h"
 #include "moescope/io/documents.h"
 #include "moescope/io/tagged_text.h"
 
 namespace moescope::analysis::probe {
 
 struct ProbeOptions {
-  std::string model;                // folder, or org/name in the Hugging Face cache
   std::string corpus;               // path or "system"; empty: tagged text only
   std::vector<std::string> tagged;  // tagged texts, for parts of speech
   std::string shifted;              // corpus of another source; empty: no such control
@@ -37,10 +37,7 @@ struct ProbeOptions {
   FitOptions fit;
   std::uint64_t seed = 1;
 
-  std::string device = "cpu", dtype = "auto";
-  std::uint64_t memory_bytes = 0;  // 0: half of what is free
-  std::int64_t max_wave_tokens = 0, max_batch_tokens = 0;
-  int n_threads = 0;
+  std::int64_t max_wave_tokens = 0, max_batch_tokens = 0;  // 0: from the memory budget
 };
 
 struct ProbeSummary {
@@ -49,8 +46,9 @@ struct ProbeSummary {
   bool already_complete = false;
 };
 
-// Throws kInput (model, corpus, concepts, settings, a directory of another run), kUsage, kEnvironment, kInterrupted.
-ProbeSummary probe(const ProbeOptions& options, const Console& console);
+// Throws kInput (corpus, tokenizer, concepts, settings, a directory of another run), kUsage, kEnvironment,
+// kInterrupted.
+ProbeSummary probe(const engine::OpenedModel& model, const ProbeOptions& options, const Console& console);
 
 // Lines for people: what was run, how many probes, what was left out.
 std::string describe(const ProbeSummary& summary);

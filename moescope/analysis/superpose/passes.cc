@@ -5,11 +5,9 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
-#include "moescope/io/documents.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/table.h"
-#include "moescope/text/tokenizer.h"
 #include "moescope/text/windows.h"
 
 namespace moescope::analysis::superpose {
@@ -21,22 +19,9 @@ using nlohmann::json;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-text::Tokenizer load_tokenizer(const model::Checkpoint& checkpoint) {
-  const io::CheckpointFolder& folder = checkpoint.folder();
-  if (folder.tokenizer_json.empty()) throw input_error("{}: no tokenizer.json", folder.folder.string());
-  text::Tokenizer tokenizer = text::Tokenizer::load(folder.tokenizer_json);
-  if (tokenizer.vocab_size() > checkpoint.config().d_vocab) {
-    throw input_error("{}: {} pieces, but the model's embedding has {} rows", folder.tokenizer_json.string(),
-                      tokenizer.vocab_size(), checkpoint.config().d_vocab)
-        .hint("this tokenizer belongs to another model");
-  }
-  return tokenizer;
-}
-
-void run_pass(Pass& pass, const model::Checkpoint& checkpoint, std::uint64_t seed,
-              const engine::EngineOptions& engine_options, const Console& console) {
-  pass.means = std::make_unique<ClassMeans>(checkpoint.config(), pass.classes, seed);
-  engine::Engine engine(checkpoint, pass.corpus, engine_options, {pass.means.get()});
+void run_pass(Pass& pass, const engine::OpenedModel& model, std::uint64_t seed, const Console& console) {
+  pass.means = std::make_unique<ClassMeans>(model.config(), pass.classes, seed);
+  engine::Engine engine(model.checkpoint(), pass.corpus, model.engine_options(), {pass.means.get()});
   engine::Engine::Hooks hooks;
   hooks.between_batches = [] { throw_if_interrupted("nothing was written; the same command starts again"); };
   const engine::RunResult result = engine.run(0, hooks, console);
@@ -134,37 +119,36 @@ void use_concepts(Pass& pass, const io::SafetensorsFile& file) {
 
 }  // namespace
 
-std::unique_ptr<Pass> text_pass(const model::Checkpoint& checkpoint, const TextPassOptions& options,
-                                const engine::EngineOptions& engine_options, const Console& console) {
+std::unique_ptr<Pass> text_pass(const engine::OpenedModel& model, const TextPassOptions& options,
+                                const Console& console) {
   auto pass = std::make_unique<Pass>();
-  const text::Tokenizer tokenizer = load_tokenizer(checkpoint);
+  const text::Tokenizer& tokenizer = model.tokenizer();
   text::CorpusWindowOptions windows;
   windows.n_tokens = options.n_tokens;
-  windows.context = std::min(options.context, checkpoint.config().n_ctx);
+  windows.context = std::min(options.context, model.config().n_ctx);
   windows.window = std::min<std::int64_t>(windows.window, windows.context);
   windows.seed = options.seed;
-  windows.n_threads = options.n_threads;
-  const std::unique_ptr<io::DocumentReader> reader = io::open_corpus(options.corpus, io::CorpusOptions());
+  windows.n_threads = model.machine().n_threads;
+  const std::unique_ptr<io::DocumentReader> reader = io::open_corpus(options.corpus, options.corpus_options);
   pass->corpus = text::tokenize_corpus(*reader, tokenizer, windows, console);
-  use_frequent_tokens(*pass, checkpoint.config().d_vocab, options.n_classes);
+  use_frequent_tokens(*pass, model.config().d_vocab, options.n_classes);
   pass->facts = {{"corpus", options.corpus},
                  {"hash", pass->corpus.hash},
                  {"complete", pass->corpus.complete},
                  {"n_documents", pass->corpus.documents.size()},
                  {"n_empty", pass->corpus.counts.n_empty},
                  {"n_replaced_bytes", pass->corpus.counts.n_replaced_bytes}};
-  run_pass(*pass, checkpoint, options.seed, engine_options, console);
+  run_pass(*pass, model, options.seed, console);
   return pass;
 }
 
-std::unique_ptr<Pass> probe_pass(const model::Checkpoint& checkpoint, const fs::path& run,
-                                 const std::string& model_hash, std::uint64_t seed,
-                                 const engine::EngineOptions& engine_options, const Console& console) {
+std::unique_ptr<Pass> probe_pass(const engine::OpenedModel& model, const fs::path& run, std::uint64_t seed,
+                                 const Console& console) {
   const json facts = io::read_run_json(run);
   if (facts.value("command", "") != "probe") {
     throw input_error("is not a run of `moescope probe`").at(run.string());
   }
-  require_model(facts, run, model_hash);
+  require_model(facts, run, model.model_hash());
   auto pass = std::make_unique<Pass>();
   const io::SafetensorsFile file = io::SafetensorsFile::open(run / "probe_samples.safetensors");
   for (const json& one : facts.value("concepts", json::array()))
@@ -172,7 +156,7 @@ std::unique_ptr<Pass> probe_pass(const model::Checkpoint& checkpoint, const fs::
   pass->corpus = windows_as_corpus(file);
   use_concepts(*pass, file);
   pass->facts = {{"run", run.string()}, {"hash", facts["corpus"].value("hash", "")}};
-  run_pass(*pass, checkpoint, seed, engine_options, console);
+  run_pass(*pass, model, seed, console);
   return pass;
 }
 

@@ -12,8 +12,8 @@
 
 #include "moescope/analysis/superpose/class_means.h"
 #include "moescope/base/progress.h"
-#include "moescope/engine/engine.h"
-#include "moescope/model/weights.h"
+#include "moescope/engine/opened_model.h"
+#include "moescope/io/documents.h"
 
 namespace moescope::analysis::superpose {
 
@@ -28,22 +28,21 @@ struct Pass {
 
 struct TextPassOptions {
   std::string corpus;  // path or "system"
+  io::CorpusOptions corpus_options;
   std::int64_t n_tokens = 50'000;
   std::int64_t context = 256;
   std::int64_t n_classes = 128;
   std::uint64_t seed = 1;
-  int n_threads = 0;
 };
 
 // The classes are the n_classes most frequent token ids of the text, ties to the lower id.
-std::unique_ptr<Pass> text_pass(const model::Checkpoint& checkpoint, const TextPassOptions& options,
-                                const engine::EngineOptions& engine_options, const Console& console);
+std::unique_ptr<Pass> text_pass(const engine::OpenedModel& model, const TextPassOptions& options,
+                                const Console& console);
 
 // The classes are the concepts of a run of `moescope probe`: its windows are run again, a concept's tokens are its
 // positive samples. Throws kInput if the run is of another model or its files do not fit one another.
-std::unique_ptr<Pass> probe_pass(const model::Checkpoint& checkpoint, const std::filesystem::path& run,
-                                 const std::string& model_hash, std::uint64_t seed,
-                                 const engine::EngineOptions& engine_options, const Console& console);
+std::unique_ptr<Pass> probe_pass(const engine::OpenedModel& model, const std::filesystem::path& run, std::uint64_t seed,
+                                 const Console& console);
 
 // Share of a layer's routing decisions that each expert has, by layer; a layer sums to 1.
 using Shares = std::vector<std::vector<double>>;

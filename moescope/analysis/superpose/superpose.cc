@@ -9,8 +9,6 @@
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
 #include "moescope/base/random.h"
-#include "moescope/engine/device.h"
-#include "moescope/io/checkpoint_folder.h"
 #include "moescope/io/run_directory.h"
 
 namespace moescope::analysis::superpose {
@@ -129,19 +127,18 @@ std::vector<std::int64_t> random_tokens(std::int64_t d_vocab, std::int64_t n, st
 
 // What one call works on.
 struct Inputs {
+  const engine::OpenedModel& model;
   const SuperposeOptions& options;
-  const model::Checkpoint& checkpoint;
-  at::Device device;
   std::unique_ptr<Pass> text, concepts;
 };
 
 std::vector<ExpertRow> measure_all(const Inputs& inputs, const Shares& shares, const Console& console) {
   const SuperposeOptions& options = inputs.options;
-  const model::ModelConfig& config = inputs.checkpoint.config();
+  const model::ModelConfig& config = inputs.model.config();
   const std::vector<std::int64_t> token_ids =
       inputs.text ? inputs.text->class_token_ids : random_tokens(config.d_vocab, options.n_features, options.seed);
   const TokenDirections directions =
-      token_directions(inputs.checkpoint.embeddings(at::kFloat, inputs.device), token_ids);
+      token_directions(inputs.model.checkpoint().embeddings(at::kFloat, inputs.model.device()), token_ids);
   std::vector<ExpertRow> rows;
   Measurer measurer(options, shares, rows);
   for (std::int64_t layer = 0; layer < config.n_layers; ++layer) {
@@ -153,7 +150,7 @@ std::vector<ExpertRow> measure_all(const Inputs& inputs, const Shares& shares, c
       token = densities(*inputs.text->means, layer, n_experts, false);
       next = densities(*inputs.text->means, layer, n_experts, true);
     }
-    const model::LayerWeights weights = inputs.checkpoint.layer(layer, at::kFloat, inputs.device);
+    const model::LayerWeights weights = inputs.model.checkpoint().layer(layer, at::kFloat, inputs.model.device());
     for (const LayerSet& set : weight_sets(config, weights, directions)) {
       throw_if_interrupted("nothing was written; the same command starts again");
       using Density = LayerSet::Density;
@@ -172,31 +169,41 @@ std::vector<ExpertRow> measure_all(const Inputs& inputs, const Shares& shares, c
                               densities(means, layer, n_experts, false)[index(e)]);
       }
     }
-    inputs.checkpoint.drop_layer(layer);
+    inputs.model.checkpoint().drop_layer(layer);
   }
   console.status("");
   return rows;
 }
 
-json run_json(const Inputs& inputs, const std::string& model_hash, const std::string& use, double seconds) {
+json run_json(const Inputs& inputs, const std::string& use, double seconds) {
   const SuperposeOptions& options = inputs.options;
-  const model::ModelConfig& config = inputs.checkpoint.config();
+  const model::ModelConfig& config = inputs.model.config();
   json run = {{"schema", io::kRunSchemaVersion}, {"command", "superpose"}, {"use", use}, {"seconds", seconds}};
-  run["settings"] = {{"model", options.model},         {"corpus", options.corpus},
-                     {"run", options.run.string()},    {"probes", options.probes.string()},
-                     {"tokens", options.n_tokens},     {"context", options.context},
-                     {"features", options.n_features}, {"least_tokens", options.least_tokens},
-                     {"draws", options.n_draws},       {"resamples", options.n_resamples},
-                     {"seed", options.seed},           {"device", options.device},
-                     {"dtype", options.dtype}};
-  run["model"] = {{"name", inputs.checkpoint.folder().name},
+  const machine::MachineOptions& machine = inputs.model.machine();
+  run["settings"] = {{"model", inputs.model.choice().model},
+                     {"revision", inputs.model.choice().revision},
+                     {"corpus", options.corpus},
+                     {"text_field", options.corpus_options.text_field},
+                     {"domain_field", options.corpus_options.domain_field},
+                     {"run", options.run.string()},
+                     {"probes", options.probes.string()},
+                     {"tokens", options.n_tokens},
+                     {"context", options.context},
+                     {"features", options.n_features},
+                     {"least_tokens", options.least_tokens},
+                     {"draws", options.n_draws},
+                     {"resamples", options.n_resamples},
+                     {"seed", options.seed},
+                     {"device", machine.device},
+                     {"dtype", machine.dtype}};
+  run["model"] = {{"name", inputs.model.choice().model},
                   {"family", config.family},
                   {"n_layers", config.n_layers},
                   {"n_experts", config.router.n_experts},
                   {"d_model", config.d_model},
                   {"d_expert", config.d_expert},
                   {"d_vocab", config.d_vocab},
-                  {"hash", model_hash},
+                  {"hash", inputs.model.model_hash()},
                   {"n_experts_per_token", config.router.n_experts_per_token}};
   run["text"] = inputs.text ? inputs.text->facts : json();
   run["concepts"] = inputs.concepts ? inputs.concepts->facts : json();
@@ -209,30 +216,22 @@ json run_json(const Inputs& inputs, const std::string& model_hash, const std::st
 
 }  // namespace
 
-SuperposeResult superpose(const SuperposeOptions& options, const Console& console) {
+SuperposeResult superpose(const engine::OpenedModel& model, const SuperposeOptions& options, const Console& console) {
   check(options);
   const auto start = std::chrono::steady_clock::now();
-  engine::set_threads(options.n_threads);
   const c10::InferenceMode inference(true);
-  const at::Device device = engine::parse_device(options.device);
-  const io::CheckpointFolder folder = io::find_checkpoint(options.model);
-  const model::Checkpoint checkpoint = model::Checkpoint::open(folder);
-  const model::ModelConfig& config = checkpoint.config();
-  const engine::EngineOptions engine_options = {
-      device, engine::choose_dtype(options.dtype, checkpoint.stored_dtype(), device), options.memory_bytes, 0, 0};
+  const model::ModelConfig& config = model.config();
   io::create_run_directory(options.out);
   console.status("hashing the model");
-  const std::string model_hash = io::checkpoint_hash(folder);
-  Inputs inputs{options, checkpoint, device, nullptr, nullptr};
+  const std::string& model_hash = model.model_hash();
+  Inputs inputs{model, options, nullptr, nullptr};
   if (!options.corpus.empty()) {
     inputs.text = text_pass(
-        checkpoint,
-        {options.corpus, options.n_tokens, options.context, options.n_features, options.seed, options.n_threads},
-        engine_options, console);
+        model,
+        {options.corpus, options.corpus_options, options.n_tokens, options.context, options.n_features, options.seed},
+        console);
   }
-  if (!options.probes.empty()) {
-    inputs.concepts = probe_pass(checkpoint, options.probes, model_hash, options.seed, engine_options, console);
-  }
+  if (!options.probes.empty()) inputs.concepts = probe_pass(model, options.probes, options.seed, console);
   const Shares shares = inputs.text            ? shares_of(*inputs.text->means, config)
                         : !options.run.empty() ? shares_of_run(options.run, config, model_hash)
                         : inputs.concepts      ? shares_of(*inputs.concepts->means, config)
@@ -245,7 +244,7 @@ SuperposeResult superpose(const SuperposeOptions& options, const Console& consol
   result.experts = measure_all(inputs, shares, console);
   result.summaries = summarize(result.experts, options.n_resamples, options.seed);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.run = run_json(inputs, model_hash, use, seconds);
+  result.run = run_json(inputs, use, seconds);
   fs::remove(options.out / "DONE");
   io::write_csv(options.out / "superposition.csv", expert_table(result.experts));
   if (io::parquet_available()) io::write_parquet(options.out / "superposition.parquet", expert_table(result.experts));

@@ -13,12 +13,14 @@
 
 #include "moescope/analysis/superpose/tables.h"
 #include "moescope/base/progress.h"
+#include "moescope/engine/opened_model.h"
+#include "moescope/io/documents.h"
 
 namespace moescope::analysis::superpose {
 
 struct SuperposeOptions {
-  std::string model;   // folder, or org/name in the Hugging Face cache
   std::string corpus;  // path or "system"; empty: no text sets
+  io::CorpusOptions corpus_options;
   std::filesystem::path out;
   std::filesystem::path run;     // of `record`, for the use of experts; not with a corpus
   std::filesystem::path probes;  // of `probe`, for concepts
@@ -29,9 +31,6 @@ struct SuperposeOptions {
   std::int64_t n_draws = 5;        // of each null model
   std::int64_t n_resamples = 2000;
   std::uint64_t seed = 1;
-  std::string device = "cpu", dtype = "auto";  // of the passes; weights are measured in float32
-  std::uint64_t memory_bytes = 0;
-  int n_threads = 0;
 };
 
 struct SuperposeResult {
@@ -42,7 +41,8 @@ struct SuperposeResult {
 
 // Writes superposition.csv and .parquet (expert_table), summary.csv (summary_table) and run.json; DONE is left to the
 // caller, who adds figures. Throws kInput, kUsage, kEnvironment, kInterrupted.
-SuperposeResult superpose(const SuperposeOptions& options, const Console& console);
+// The model's dtype is that of the passes; weights are measured in float32.
+SuperposeResult superpose(const engine::OpenedModel& model, const SuperposeOptions& options, const Console& console);
 
 // Lines for people: the model's mean dimensionality and features per dimension by set, beside the null models.
 std::string describe(const SuperposeResult& result);

@@ -1,7 +1,6 @@
-#include "moescope/engine/device.h"
+#include "moescope/machine/device.h"
 
 #include <ATen/DeviceAccelerator.h>
-#include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <torch/version.h>
 
@@ -9,9 +8,8 @@
 #include <sstream>
 
 #include "moescope/base/error.h"
-#include "moescope/engine/memory.h"
 
-namespace moescope::engine {
+namespace moescope::machine {
 namespace {
 
 // Whether the processor multiplies bfloat16 natively; without it LibTorch's bfloat16 is slower than float32.
@@ -28,11 +26,17 @@ bool cpu_multiplies_bfloat16() {
   return false;
 }
 
+std::optional<at::ScalarType> dtype_of(const std::string& word) {
+  if (word == "float32") return at::kFloat;
+  if (word == "bfloat16") return at::kBFloat16;
+  return std::nullopt;
+}
+
 }  // namespace
 
 at::Device parse_device(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
-  std::string digits = name.starts_with("cuda:") ? name.substr(5) : name == "cuda" ? "0" : "";
+  const std::string digits = name.starts_with("cuda:") ? name.substr(5) : name == "cuda" ? "0" : "";
   if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos) {
     throw usage_error("unknown device '{}': expected cpu, cuda or cuda:INDEX", name);
   }
@@ -40,14 +44,18 @@ at::Device parse_device(const std::string& name) {
   const auto index = static_cast<std::size_t>(std::stoul(digits));
   if (index >= n_devices) {
     throw environment_error("device '{}' does not exist: this LibTorch sees {} CUDA devices", name, n_devices)
-        .hint("--device cpu runs everywhere");
+        .hint("cpu is always there");
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 
+at::ScalarType parse_dtype(const std::string& name) {
+  if (const std::optional<at::ScalarType> dtype = dtype_of(name)) return *dtype;
+  throw usage_error("unknown dtype '{}': expected float32 or bfloat16", name);
+}
+
 at::ScalarType choose_dtype(const std::string& name, at::ScalarType stored, at::Device device) {
-  if (name == "float32") return at::kFloat;
-  if (name == "bfloat16") return at::kBFloat16;
+  if (const std::optional<at::ScalarType> dtype = dtype_of(name)) return *dtype;
   if (name != "auto") throw usage_error("unknown dtype '{}': expected auto, float32 or bfloat16", name);
   const bool native = device.is_cuda() || cpu_multiplies_bfloat16();
   return stored == at::kBFloat16 && native ? at::kBFloat16 : at::kFloat;
@@ -58,21 +66,17 @@ const char* dtype_word(at::ScalarType dtype) {
   return dtype == at::kHalf ? "float16" : "float32";
 }
 
-std::optional<std::uint64_t> device_free_bytes(at::Device device) {
-  if (device.is_cpu()) return free_memory_bytes();
+std::optional<std::uint64_t> card_free_bytes(at::Device device) {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 13)
-  return at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
+  if (!device.is_cpu()) return at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
 #else
-  return std::nullopt;
+  static_cast<void>(device);
 #endif
-}
-
-void set_threads(int n_threads) {
-  if (n_threads > 0) at::set_num_threads(n_threads);
+  return std::nullopt;
 }
 
 void synchronize(at::Device device) {
   if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.index());
 }
 
-}  // namespace moescope::engine
+}  // namespace moescope::machine

@@ -1,4 +1,4 @@
-#include "moescope/base/heap.h"
+#include "moescope/cli/heap.h"
 
 #include <limits>  // also says whether this is glibc
 
@@ -6,7 +6,7 @@
 #include <malloc.h>
 #endif
 
-namespace moescope {
+namespace moescope::cli {
 
 void keep_freed_memory() {
 #ifdef __GLIBC__
@@ -16,4 +16,4 @@ void keep_freed_memory() {
 #endif
 }
 
-}  // namespace moescope
+}  // namespace moescope::cli
