@@ -90,7 +90,8 @@ class OptionList {
   // and std::map<std::string, double>, written NAME=NUMBER.
   template <typename T>
   void add(const char* name, T& field, const char* help, OptionNotes notes = {}) {
-    if constexpr (HasWords<T>) notes.words = all_words<T>();
+    using Item = typename detail::ListItem<T>::type;
+    if constexpr (HasWords<Item>) notes.words = all_words<Item>();
     append(name, help, std::move(notes), option_field(field));
   }
   // A size in bytes: texts may say "8G".

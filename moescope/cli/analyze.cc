@@ -1,30 +1,21 @@
+// moescope analyze: record, label and report.
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "moescope/cli/command.h"
-#include "moescope/cli/record_flags.h"
-#include "moescope/cli/settings_file.h"
-#include "moescope/io/checkpoint_folder.h"
+#include "moescope/cli/concept_options.h"
+#include "moescope/cli/model_options.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/label/labeler.h"
 #include "moescope/record/record.h"
 #include "moescope/report/run/report.h"
 
 namespace moescope::cli {
-
 namespace {
-
-struct AnalyzeFlags : RecordFlags {
-  label::LabelOptions label;
-  bool no_concepts = false;
-  bool json = false;
-};
 
 std::string share_text(const std::optional<stats::Estimate>& share) {
   if (!share) return "unknown";
@@ -48,51 +39,55 @@ void print_table(const label::Labels& labels, const label::RunData& run, const l
   }
 }
 
-void run_analyze(CLI::App& command, AnalyzeFlags& flags, const Session& session) {
-  apply_settings_file(command, flags.settings);
-  const record::RecordOptions& options = flags.options;
-  const record::RecordSummary recorded = record::record(open_model(flags.model), options, session.console);
-  const label::RunData run = label::read_run_data(options.out);
-  flags.label.seed = options.seed;
-  flags.label.split.seed = options.seed;
-  flags.label.n_threads = flags.model.machine.n_threads;
-  std::optional<text::ConceptLibrary> concepts;
-  if (!flags.no_concepts) concepts = text::ConceptLibrary::built_in();
-  const label::Labels labels = label::label_experts(run, flags.label, concepts ? &*concepts : nullptr, session.console);
-  label::write_labels(options.out, labels, run, flags.label);
-  report::ReportOptions report_options;
-  report_options.run_dir = options.out;
-  const report::ReportResult report = report::write_report(report_options, session.console);
-  if (flags.json) {
-    const nlohmann::json summary = {{"run", recorded.run},
-                                    {"labels", io::read_json(options.out / "label_summary.json")},
-                                    {"report", report.path.string()}};
-    std::fputs((summary.dump(2) + "\n").c_str(), stdout);
-    return;
+class AnalyzeCommand : public Command {
+ public:
+  void describe(OptionList& list) override {
+    model_.describe(list);
+    record_.describe(list);
+    label_.describe_rules(list);
+    concepts_.describe(list);
+    list.group("");
+    list.add("json", json_, "print run.json, the label summary and the report's path as JSON");
   }
-  std::fputs(record::describe(recorded).c_str(), stdout);
-  print_table(labels, run, flags.label);
-  fmt::print("report: {}\n", report.path.string());
-}
+
+  void run(const Session& session) override {
+    const record::RecordSummary recorded = record::record(model_.open(), record_, session.console);
+    const label::RunData run = label::read_run_data(record_.out);
+    label_.seed = record_.seed;
+    label_.split.seed = record_.seed;
+    label_.n_threads = model_.machine.n_threads;
+    const std::optional<text::ConceptLibrary> concepts = concepts_.load();
+    const label::Labels labels = label::label_experts(run, label_, concepts ? &*concepts : nullptr, session.console);
+    label::write_labels(record_.out, labels, run, label_);
+    report::ReportOptions report_options;
+    report_options.run_dir = record_.out;
+    const report::ReportResult report = report::write_report(report_options, session.console);
+    if (json_) {
+      const nlohmann::json summary = {{"run", recorded.run},
+                                      {"labels", io::read_json(record_.out / "label_summary.json")},
+                                      {"report", report.path.string()}};
+      std::fputs((summary.dump(2) + "\n").c_str(), stdout);
+      return;
+    }
+    std::fputs(record::describe(recorded).c_str(), stdout);
+    print_table(labels, run, label_);
+    fmt::print("report: {}\n", report.path.string());
+  }
+
+ private:
+  ModelOptions model_;
+  record::RecordOptions record_;
+  label::LabelOptions label_;
+  ConceptOptions concepts_;
+  bool json_ = false;
+};
 
 }  // namespace
 
-void add_analyze(CLI::App& command, const Session& session) {
-  const auto flags = std::make_shared<AnalyzeFlags>();
-  add_record_flags(command, *flags);
-  const char* labels = "Labels";
-  command.add_flag("--any-routing", flags->label.any_routing, "target: every token that reaches the expert")
-      ->group(labels);
-  command.add_flag("--no-concepts", flags->no_concepts, "learn without the concept library")->group(labels);
-  command.add_option("--resamples", flags->label.n_resamples, "resamples of the test documents for intervals")
-      ->capture_default_str()
-      ->check(CLI::Range(100, 100000))
-      ->group(labels);
-  command.add_flag("--json", flags->json, "print run.json, the label summary and the report's path as JSON");
-  command.footer(
-      "Example: moescope analyze models/tiny-olmoe corpus.jsonl.zst --out runs/tiny\nRecords, labels and "
-      "reports; a stopped run goes on with the same command.");
-  command.callback([flags, &command, &session] { run_analyze(command, *flags, session); });
-}
+const CommandEntry kAnalyze = {
+    "analyze", "record, label and report in one go: what every expert does",
+    "Example: moescope analyze models/tiny-olmoe corpus.jsonl.zst --out runs/tiny\nRecords, labels and reports; a "
+    "stopped run goes on with the same command.",
+    make<AnalyzeCommand>};
 
 }  // namespace moescope::cli

@@ -1,8 +1,12 @@
-// One entry of the command table: a file of its own describes flags, defaults and help with CLI11 and runs the library.
+// The commands of the program: a file each, which says what its options are and calls the library.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
+#include "moescope/base/options.h"
 #include "moescope/base/progress.h"
 
 namespace moescope::cli {
@@ -12,27 +16,37 @@ struct Session {
   Console console;
 };
 
-// Adds flags to `command` and sets its callback. Called once at start; must be cheap.
-using AddCommand = void (*)(CLI::App& command, const Session& session);
+// Owns the options of one call. Every command takes also the option `settings`, a file (run_command).
+class Command {
+ public:
+  virtual ~Command() = default;
+  virtual void describe(OptionList& list) = 0;
+  virtual void run(const Session& session) = 0;
+};
 
 struct CommandEntry {
   const char* name;
   const char* summary;
-  AddCommand add;
+  const char* footer;  // behind --help: an example
+  std::unique_ptr<Command> (*make)();
 };
 
-void add_info(CLI::App& command, const Session& session);
-void add_tokenize(CLI::App& command, const Session& session);
-void add_generate(CLI::App& command, const Session& session);
-void add_trace(CLI::App& command, const Session& session);
-void add_record(CLI::App& command, const Session& session);
-void add_label(CLI::App& command, const Session& session);
-void add_report(CLI::App& command, const Session& session);
-void add_analyze(CLI::App& command, const Session& session);
-void add_probe(CLI::App& command, const Session& session);
-void add_compare(CLI::App& command, const Session& session);
-void add_train(CLI::App& command, const Session& session);
-void add_toy(CLI::App& command, const Session& session);
-void add_superpose(CLI::App& command, const Session& session);
+template <typename OneCommand>
+std::unique_ptr<Command> make() {
+  return std::make_unique<OneCommand>();
+}
+
+extern const CommandEntry kAnalyze, kInfo, kTokenize, kGenerate, kTrace, kRecord, kLabel, kReport, kProbe, kCompare,
+    kSuperpose, kTrain, kToy;
+
+// In the order of --help.
+std::span<const CommandEntry* const> all_commands();
+// Throws kUsage, with the nearest name.
+const CommandEntry& find_command(const std::string& name);
+
+// Default < settings file < flag; then runs the command. --help prints instead. Throws kUsage for arguments that the
+// command does not take, kInput for a settings file that is wrong, and what the command throws; options are named as
+// flags in all of it.
+void run_command(const CommandEntry& entry, const std::vector<std::string>& arguments, const Session& session);
 
 }  // namespace moescope::cli

@@ -6,13 +6,13 @@
 #include "moescope/base/error.h"
 #include "moescope/base/progress.h"
 #include "moescope/cli/command.h"
-#include "moescope/cli/model_flags.h"
+#include "moescope/engine/opened_model.h"
 #include "moescope/model/weights.h"
 
 namespace moescope::cli {
 namespace {
 
-nlohmann::json describe(const engine::ModelChoice& choice) {
+nlohmann::json facts_of(const engine::ModelChoice& choice) {
   const machine::MachineOptions defaults;
   const engine::OpenedModel model = engine::OpenedModel::open(choice, defaults);
   const model::Checkpoint& checkpoint = model.checkpoint();
@@ -75,25 +75,29 @@ void print(const nlohmann::json& json) {
   fmt::print("hash        {}\n", json["hash"].get<std::string>());
 }
 
-}  // namespace
-
-void add_info(CLI::App& command, const Session&) {
-  struct Flags {
-    engine::ModelChoice choice;
-    bool json = false;
-  };
-  auto flags = std::make_shared<Flags>();
-  add_choice_flags(command, flags->choice);
-  command.add_flag("--json", flags->json, "print as JSON");
-  command.footer("Example: moescope info models/tiny-olmoe");
-  command.callback([flags] {
-    const nlohmann::json json = describe(flags->choice);
-    if (flags->json) {
+class InfoCommand : public Command {
+ public:
+  void describe(OptionList& list) override {
+    choice_.describe(list);
+    list.add("json", json_, "print as JSON");
+  }
+  void run(const Session&) override {
+    const nlohmann::json json = facts_of(choice_);
+    if (json_) {
       fmt::print("{}\n", json.dump(2));
     } else {
       print(json);
     }
-  });
-}
+  }
+
+ private:
+  engine::ModelChoice choice_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+const CommandEntry kInfo = {"info", "what a checkpoint is", "Example: moescope info models/tiny-olmoe",
+                            make<InfoCommand>};
 
 }  // namespace moescope::cli

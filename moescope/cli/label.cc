@@ -1,27 +1,18 @@
+// moescope label: a rule in words for every expert.
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <memory>
-#include <nlohmann/json.hpp>
+#include <filesystem>
 #include <optional>
 
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
+#include "moescope/cli/concept_options.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/label/labeler.h"
 
 namespace moescope::cli {
-
 namespace {
-
-struct LabelFlags {
-  std::string run_directory;
-  std::string concepts;
-  bool no_concepts = false;
-  bool print_concepts = false;
-  bool json = false;
-  label::LabelOptions options;
-};
 
 std::string share(const std::optional<stats::Estimate>& estimate) {
   if (!estimate) return "unknown (no test interval)";
@@ -54,69 +45,48 @@ void print_summary(const label::Labels& labels, const label::RunData& run, const
   }
 }
 
-void run_label(const LabelFlags& flags, const Session& session) {
-  if (flags.print_concepts) {
-    const std::string_view text = text::built_in_concepts_json();
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fputc('\n', stdout);
-    return;
+class LabelCommand : public Command {
+ public:
+  void describe(OptionList& list) override {
+    list.add("run", run_directory_, "run directory that `record` wrote", {.positional = true});
+    options_.describe(list);
+    concepts_.describe(list);
+    list.group("");
+    list.add("print-concepts", print_concepts_, "print the built-in concept file and end");
+    list.add("json", json_, "print label_summary.json instead of the table");
   }
-  if (flags.run_directory.empty()) throw usage_error("label needs a run directory").hint("moescope label RUN_DIR");
-  std::optional<text::ConceptLibrary> concepts;
-  if (!flags.concepts.empty()) {
-    concepts = text::ConceptLibrary::load(flags.concepts);
-  } else if (!flags.no_concepts) {
-    concepts = text::ConceptLibrary::built_in();
+
+  void run(const Session& session) override {
+    if (print_concepts_) {
+      fmt::print("{}\n", text::built_in_concepts_json());
+      return;
+    }
+    if (run_directory_.empty()) throw usage_error("label needs a run directory").hint("moescope label RUN");
+    options_.split.seed = options_.seed;
+    const std::optional<text::ConceptLibrary> concepts = concepts_.load();
+    const label::RunData run = label::read_run_data(run_directory_);
+    const label::Labels labels = label::label_experts(run, options_, concepts ? &*concepts : nullptr, session.console);
+    label::write_labels(run_directory_, labels, run, options_);
+    if (json_) {
+      fmt::print("{}", io::read_file(run_directory_ / "label_summary.json"));
+    } else {
+      print_summary(labels, run, options_);
+    }
   }
-  const label::RunData run = label::read_run_data(flags.run_directory);
-  const label::Labels labels =
-      label::label_experts(run, flags.options, concepts ? &*concepts : nullptr, session.console);
-  label::write_labels(flags.run_directory, labels, run, flags.options);
-  if (flags.json) {
-    const std::string summary = io::read_file(std::filesystem::path(flags.run_directory) / "label_summary.json");
-    std::fwrite(summary.data(), 1, summary.size(), stdout);
-  } else {
-    print_summary(labels, run, flags.options);
-  }
-}
+
+ private:
+  std::filesystem::path run_directory_;
+  label::LabelOptions options_;
+  ConceptOptions concepts_;
+  bool print_concepts_ = false;
+  bool json_ = false;
+};
 
 }  // namespace
 
-void add_label(CLI::App& command, const Session& session) {
-  auto flags = std::make_shared<LabelFlags>();
-  label::LabelOptions& options = flags->options;
-  command.add_option("run", flags->run_directory, "Run directory that `record` wrote");
-  command.add_option("--seed", options.seed, "Seed of the split, the resamples and the random other expert")
-      ->capture_default_str();
-  command.add_flag("--any-routing", options.any_routing,
-                   "Target: every token that reaches the expert, not only those with half of its score");
-  command.add_option("--concepts", flags->concepts, "Concept file instead of the built-in one");
-  command.add_flag("--no-concepts", flags->no_concepts, "Learn without concepts")->excludes("--concepts");
-  command.add_flag("--print-concepts", flags->print_concepts, "Print the built-in concept file and end");
-  command.add_option("--max-terms", options.search.max_terms, "Terms of a rule, joined by or")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 5));
-  command.add_option("--max-literals", options.search.max_literals, "Literals of a term, joined by and")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 5));
-  command.add_option("--beam", options.search.beam, "Terms kept while searching")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100));
-  command
-      .add_option("--length-price", options.search.length_price,
-                  "Share of what one more single piece would bring that a literal must bring at least")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
-  command.add_option("--resamples", options.n_resamples, "Resamples of the test documents for intervals")
-      ->capture_default_str()
-      ->check(CLI::Range(100, 100000));
-  command.add_option("--threads", options.n_threads, "Threads (0: all processors)")->check(CLI::NonNegativeNumber);
-  command.add_flag("--json", flags->json, "Print label_summary.json instead of the table");
-  command.footer("Example:\n  moescope label runs/olmoe --seed 7\nWrites labels.jsonl and label_summary.json there.");
-  command.callback([flags, session] {
-    flags->options.split.seed = flags->options.seed;
-    run_label(*flags, session);
-  });
-}
+const CommandEntry kLabel = {
+    "label", "a scored rule in words for every expert of a recorded run",
+    "Example: moescope label runs/olmoe --seed 7\nWrites labels.jsonl and label_summary.json there.",
+    make<LabelCommand>};
 
 }  // namespace moescope::cli

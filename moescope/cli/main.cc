@@ -1,11 +1,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
@@ -15,24 +15,6 @@ namespace {
 
 using moescope::Error;
 using moescope::ErrorKind;
-using moescope::cli::CommandEntry;
-
-constexpr std::array kCommands = {
-    CommandEntry{"analyze", "record, label and report in one go: what every expert does", moescope::cli::add_analyze},
-    CommandEntry{"info", "what a checkpoint is", moescope::cli::add_info},
-    CommandEntry{"tokenize", "ids and character offsets of a text", moescope::cli::add_tokenize},
-    CommandEntry{"generate", "text from a model", moescope::cli::add_generate},
-    CommandEntry{"trace", "all that the taps see for one input, as safetensors", moescope::cli::add_trace},
-    CommandEntry{"record", "one pass over a corpus: statistics, evidence, routing trace", moescope::cli::add_record},
-    CommandEntry{"label", "a scored rule in words for every expert of a recorded run", moescope::cli::add_label},
-    CommandEntry{"report", "one HTML page from a run directory", moescope::cli::add_report},
-    CommandEntry{"probe", "k-sparse probes: how single-minded are an expert's neurons?", moescope::cli::add_probe},
-    CommandEntry{"compare", "probe results of several models as tables and figures", moescope::cli::add_compare},
-    CommandEntry{"superpose", "superposition in a trained model's experts, beside null models",
-                 moescope::cli::add_superpose},
-    CommandEntry{"train", "train a Mixture-of-Experts model that can be analysed", moescope::cli::add_train},
-    CommandEntry{"toy", "toy models of superposition: thousands of small mixtures of experts", moescope::cli::add_toy},
-};
 
 moescope::Console stderr_console() {
   moescope::Console console;
@@ -53,11 +35,31 @@ void print_error(const moescope::Console& console, const char* message) {
   std::fprintf(stderr, "moescope: %s\n", message);
 }
 
-// CLI11 would only say that a command is missing.
-bool is_unknown_command(int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return false;
-  return std::none_of(kCommands.begin(), kCommands.end(),
-                      [&](const CommandEntry& entry) { return std::string_view(argv[1]) == entry.name; });
+std::string help() {
+  std::string text =
+      "moescope: what every expert of a Mixture-of-Experts language model does\n"
+      "Usage: moescope COMMAND [ARGUMENTS] [OPTIONS]\n\nOptions:\n"
+      "  -h,--help                   Print this help message and exit\n"
+      "  --version                   Print the version and exit\n\nCommands:\n";
+  for (const moescope::cli::CommandEntry* entry : moescope::cli::all_commands()) {
+    text += fmt::format("  {:<28}{}\n", entry->name, entry->summary);
+  }
+  return text;
+}
+
+void run(const std::vector<std::string>& arguments, const moescope::cli::Session& session) {
+  if (arguments.empty()) throw moescope::usage_error("no command given").hint("moescope --help lists them");
+  const std::string& first = arguments.front();
+  if (first == "--help" || first == "-h") {
+    std::fputs(help().c_str(), stdout);
+  } else if (first == "--version") {
+    std::puts(MOESCOPE_VERSION);
+  } else if (first.starts_with("-")) {
+    throw moescope::usage_error("unknown option '{}': a command comes first", first).hint("moescope --help lists them");
+  } else {
+    moescope::cli::run_command(moescope::cli::find_command(first), {arguments.begin() + 1, arguments.end()}, session);
+  }
+  if (std::fflush(stdout) != 0) throw moescope::environment_error("standard output cannot be written");
 }
 
 int exit_code(const Error& error) {
@@ -75,22 +77,9 @@ int exit_code(const Error& error) {
 int main(int argc, char** argv) {
   moescope::catch_interrupts();
   const moescope::cli::Session session{stderr_console()};
-  CLI::App app("moescope: what every expert of a Mixture-of-Experts language model does");
-  app.set_version_flag("--version", MOESCOPE_VERSION);
-  app.require_subcommand(1);
-  for (const CommandEntry& entry : kCommands) {
-    CLI::App* command = app.add_subcommand(entry.name, entry.summary);
-    entry.add(*command, session);
-  }
   try {
-    if (is_unknown_command(argc, argv)) {
-      throw moescope::usage_error("unknown command '{}' (moescope --help lists them)", argv[1]);
-    }
-    app.parse(argc, argv);
-    if (std::fflush(stdout) != 0) throw moescope::environment_error("standard output cannot be written");
+    run({argv + std::min(argc, 1), argv + argc}, session);
     return 0;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {
     print_error(session.console, error.what());
     return exit_code(error);

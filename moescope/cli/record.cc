@@ -1,29 +1,39 @@
+// moescope record: one pass over a corpus.
 #include "moescope/record/record.h"
 
 #include <cstdio>
-#include <memory>
 
 #include "moescope/cli/command.h"
-#include "moescope/cli/record_flags.h"
-#include "moescope/cli/settings_file.h"
+#include "moescope/cli/model_options.h"
 #include "moescope/io/run_directory.h"
 
 namespace moescope::cli {
+namespace {
 
-void add_record(CLI::App& command, const Session& session) {
-  struct Flags : RecordFlags {
-    bool json = false;
-  };
-  const auto flags = std::make_shared<Flags>();
-  add_record_flags(command, *flags);
-  command.add_flag("--json", flags->json, "print run.json");
-  command.footer("Example: moescope record models/tiny-olmoe corpus.jsonl.zst --out runs/tiny --tokens 500000");
-  command.callback([flags, &command, &session] {
-    apply_settings_file(command, flags->settings);
-    const record::RecordSummary summary = record::record(open_model(flags->model), flags->options, session.console);
+class RecordCommand : public Command {
+ public:
+  void describe(OptionList& list) override {
+    model_.describe(list);
+    options_.describe(list);
+    list.group("");
+    list.add("json", json_, "print run.json");
+  }
+  void run(const Session& session) override {
+    const record::RecordSummary summary = record::record(model_.open(), options_, session.console);
     io::write_file_atomically(summary.out / "DONE", "");
-    std::fputs(flags->json ? (summary.run.dump(2) + "\n").c_str() : record::describe(summary).c_str(), stdout);
-  });
-}
+    std::fputs(json_ ? (summary.run.dump(2) + "\n").c_str() : record::describe(summary).c_str(), stdout);
+  }
+
+ private:
+  ModelOptions model_;
+  record::RecordOptions options_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+const CommandEntry kRecord = {
+    "record", "one pass over a corpus: statistics, evidence, routing trace",
+    "Example: moescope record models/tiny-olmoe corpus.jsonl.zst --out runs/tiny --tokens 500000", make<RecordCommand>};
 
 }  // namespace moescope::cli

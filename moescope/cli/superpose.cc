@@ -2,74 +2,44 @@
 #include "moescope/analysis/superpose/superpose.h"
 
 #include <cstdio>
-#include <memory>
 
 #include "moescope/cli/command.h"
-#include "moescope/cli/model_flags.h"
-#include "moescope/cli/settings_file.h"
+#include "moescope/cli/model_options.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/report/superpose/figures.h"
 
 namespace moescope::cli {
 namespace {
 
-struct SuperposeFlags {
-  ModelFlags model;
-  analysis::superpose::SuperposeOptions options;
-  std::string settings;
-  bool no_figures = false;
-  bool json = false;
-};
-
-void run(CLI::App& command, SuperposeFlags& flags, const Session& session) {
-  apply_settings_file(command, flags.settings);
-  analysis::superpose::SuperposeOptions& options = flags.options;
-  const analysis::superpose::SuperposeResult result =
-      analysis::superpose::superpose(open_model(flags.model), options, session.console);
-  if (!flags.no_figures) report::draw_superpose_figures(options.out);
-  io::write_file_atomically(options.out / "DONE", "");
-  if (flags.json) {
-    std::fputs((result.run.dump(2) + "\n").c_str(), stdout);
-    return;
+class SuperposeCommand : public Command {
+ public:
+  void describe(OptionList& list) override {
+    model_.describe(list);
+    options_.describe(list);
+    list.group("");
+    list.add("figures", figures_, "beside the tables; they need gnuplot");
+    list.add("json", json_, "print run.json");
   }
-  std::fputs(analysis::superpose::describe(result).c_str(), stdout);
-}
+
+  void run(const Session& session) override {
+    const analysis::superpose::SuperposeResult result =
+        analysis::superpose::superpose(model_.open(), options_, session.console);
+    if (figures_) report::draw_superpose_figures(options_.out);
+    io::write_file_atomically(options_.out / "DONE", "");
+    std::fputs(json_ ? (result.run.dump(2) + "\n").c_str() : analysis::superpose::describe(result).c_str(), stdout);
+  }
+
+ private:
+  ModelOptions model_;
+  analysis::superpose::SuperposeOptions options_;
+  bool figures_ = true;
+  bool json_ = false;
+};
 
 }  // namespace
 
-void add_superpose(CLI::App& command, const Session& session) {
-  auto flags = std::make_shared<SuperposeFlags>();
-  analysis::superpose::SuperposeOptions& options = flags->options;
-  add_model_flags(command, flags->model);
-  command.add_option("corpus", options.corpus,
-                     "documents: file, folder or `system`; tells how experts are used and gives token features");
-  command.add_option("--out", options.out, "folder for tables and figures")->required();
-  command.add_option("--text-field", options.corpus_options.text_field, "JSON key or column of the text")
-      ->capture_default_str();
-  command.add_option("--domain-field", options.corpus_options.domain_field, "JSON key or column of the domain")
-      ->capture_default_str();
-  command.add_option("--run", options.run, "run directory of `record`: the use of experts, without a pass");
-  command.add_option("--probes", options.probes, "run directory of `probe`: concepts as features");
-  command.add_option("--tokens", options.n_tokens, "of the corpus (0: all)")->capture_default_str();
-  command.add_option("--context", options.context, "tokens the model sees together")->capture_default_str();
-  command
-      .add_option("--features", options.n_features,
-                  "token features: the most frequent tokens of the corpus, random ones without a corpus")
-      ->capture_default_str();
-  command
-      .add_option("--least-tokens", options.least_tokens,
-                  "fewer tokens of a class in an expert: no direction from text")
-      ->capture_default_str();
-  command.add_option("--draws", options.n_draws, "of each null model")->capture_default_str();
-  command.add_option("--resamples", options.n_resamples, "resamples of the experts for intervals")
-      ->capture_default_str()
-      ->check(CLI::Range(100, 100000));
-  command.add_option("--seed", options.seed, "seed of samples and null models")->capture_default_str();
-  command.add_option("--settings", flags->settings, "TOML file with these flags");
-  command.add_flag("--no-figures", flags->no_figures, "tables only; needs no gnuplot");
-  command.add_flag("--json", flags->json, "print run.json");
-  command.footer("Example: moescope superpose models/tiny-olmoe corpus.jsonl.zst --out runs/superposition");
-  command.callback([flags, &command, session] { run(command, *flags, session); });
-}
+const CommandEntry kSuperpose = {
+    "superpose", "superposition in a trained model's experts, beside null models",
+    "Example: moescope superpose models/tiny-olmoe corpus.jsonl.zst --out runs/superposition", make<SuperposeCommand>};
 
 }  // namespace moescope::cli

@@ -1,7 +1,9 @@
 // moescope tokenize: ids, offsets and pieces of a text.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
@@ -12,24 +14,7 @@
 namespace moescope::cli {
 namespace {
 
-struct TokenizeFlags {
-  engine::ModelChoice choice;
-  std::string file, text;
-  bool special_tokens = false, json = false;
-};
-
 constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 31;
-
-std::string input_text(const TokenizeFlags& flags, bool has_file, const Console& console) {
-  std::string bytes = has_file ? io::read_all(flags.file, kMaxFileBytes) : flags.text;
-  std::int64_t n_replaced = 0;
-  std::string text = io::repair_utf8(std::move(bytes), n_replaced);
-  if (n_replaced > 0) {
-    console.line(fmt::format("{}: {} bytes are not UTF-8 and were replaced; offsets count the replaced text",
-                             has_file ? flags.file : "--text", with_thousands(n_replaced)));
-  }
-  return text;
-}
 
 void print_json(const text::Tokenizer& tokenizer, const text::Encoding& encoding) {
   nlohmann::ordered_json json = {
@@ -56,34 +41,52 @@ void print_table(const text::Tokenizer& tokenizer, const text::Encoding& encodin
   fmt::print("{} tokens\n", with_thousands(static_cast<std::int64_t>(encoding.ids.size())));
 }
 
-void run(const TokenizeFlags& flags, bool has_file, const Console& console) {
-  const text::Tokenizer tokenizer = engine::open_tokenizer(flags.choice);
-  const std::string text = input_text(flags, has_file, console);
-  const text::Encoding encoding = tokenizer.encode(text, flags.special_tokens);
-  if (flags.json) {
-    print_json(tokenizer, encoding);
-  } else {
-    print_table(tokenizer, encoding, text);
+class TokenizeCommand : public Command {
+ public:
+  void describe(OptionList& list) override {
+    choice_.describe(list);  // or a tokenizer.json
+    list.add("file", file_, "file with the text (.gz and .zst are unpacked)", {.excludes = "text"});
+    list.add("text", text_, "the text itself");
+    list.add("special-tokens", special_tokens_, "add those of the tokenizer's post-processor");
+    list.add("json", json_, "one object with ids, offsets (in characters) and tokens");
   }
-}
+
+  void run(const Session& session) override {
+    if (file_.empty() && !text_) throw usage_error("give either {} or {}", option_name("file"), option_name("text"));
+    const text::Tokenizer tokenizer = engine::open_tokenizer(choice_);
+    const std::string text = input_text(session.console);
+    const text::Encoding encoding = tokenizer.encode(text, special_tokens_);
+    if (json_) {
+      print_json(tokenizer, encoding);
+    } else {
+      print_table(tokenizer, encoding, text);
+    }
+  }
+
+ private:
+  std::string input_text(const Console& console) const {
+    std::string bytes = text_ ? *text_ : io::read_all(file_, kMaxFileBytes);
+    std::int64_t n_replaced = 0;
+    std::string text = io::repair_utf8(std::move(bytes), n_replaced);
+    if (n_replaced > 0) {
+      console.line(fmt::format("{}: {} bytes are not UTF-8 and were replaced; offsets count the replaced text",
+                               text_ ? option_name("text") : file_.string(), with_thousands(n_replaced)));
+    }
+    return text;
+  }
+
+  engine::ModelChoice choice_;
+  std::filesystem::path file_;
+  std::optional<std::string> text_;
+  bool special_tokens_ = false;
+  bool json_ = false;
+};
 
 }  // namespace
 
-void add_tokenize(CLI::App& command, const Session& session) {
-  auto flags = std::make_shared<TokenizeFlags>();
-  command
-      .add_option("model", flags->choice.model,
-                  "folder of a model, org/name in the Hugging Face cache, or a tokenizer.json")
-      ->required();
-  auto* input = command.add_option_group("input", "what to tokenize");
-  CLI::Option* file = input->add_option("--file", flags->file, "file with the text (.gz and .zst are unpacked)");
-  input->add_option("--text", flags->text, "the text itself");
-  input->require_option(1);
-  command.add_option("--revision", flags->choice.revision, "branch, tag or commit in the cache")->capture_default_str();
-  command.add_flag("--special-tokens", flags->special_tokens, "add those of the tokenizer's post-processor");
-  command.add_flag("--json", flags->json, "one object with ids, offsets (in characters) and tokens");
-  command.footer("Example: moescope tokenize models/tiny-olmoe --text 'The quick brown fox' --json");
-  command.callback([flags, file, console = session.console] { run(*flags, file->count() > 0, console); });
-}
+const CommandEntry kTokenize = {"tokenize", "ids and character offsets of a text",
+                                "Example: moescope tokenize models/tiny-olmoe --text 'The quick brown fox' "
+                                "--json\nMODEL may also be a tokenizer.json.",
+                                make<TokenizeCommand>};
 
 }  // namespace moescope::cli

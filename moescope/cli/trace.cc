@@ -1,49 +1,54 @@
 // moescope trace: what the taps see for one input, as safetensors.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "moescope/base/error.h"
 #include "moescope/cli/command.h"
-#include "moescope/cli/model_flags.h"
+#include "moescope/cli/model_options.h"
 #include "moescope/record/model_trace.h"
 
 namespace moescope::cli {
 namespace {
 
-struct TraceFlags {
-  ModelFlags model;
-  std::string text, ids, out;
-  std::vector<std::string> what;
-  bool json = false;
-};
+class TraceCommand : public Command {
+ public:
+  TraceCommand() { model_.machine.dtype = "float32"; }  // as references are
 
-void run(const TraceFlags& flags) {
-  if (flags.text.empty() == flags.ids.empty()) throw usage_error("give either --text or --ids");
-  const engine::OpenedModel model = open_model(flags.model);
-  const std::vector<std::int64_t> ids = input_ids(model, flags.text, flags.ids);
-  const std::vector<std::string> names =
-      record::write_model_trace(model.language_model(), ids, {flags.what.begin(), flags.what.end()}, flags.out);
-  if (flags.json) {
-    fmt::print("{}\n", nlohmann::json{{"out", flags.out}, {"token_ids", ids}, {"tensors", names}}.dump(2));
-  } else {
-    fmt::print("{}: {} tensors for {} tokens\n", flags.out, names.size(), ids.size());
+  void describe(OptionList& list) override {
+    model_.describe(list);
+    input_.describe(list, "text", "input as text");
+    list.add("out", out_, "safetensors file to write", {.required = true});
+    list.add("what", what_, "parts to write; without: all", {.words = record::trace_parts()});
+    list.add("json", json_, "print names and ids as JSON");
   }
-}
+
+  void run(const Session&) override {
+    input_.require();
+    const engine::OpenedModel model = model_.open();
+    const std::vector<std::int64_t> ids = input_.token_ids(model);
+    const std::vector<std::string> names =
+        record::write_model_trace(model.language_model(), ids, {what_.begin(), what_.end()}, out_);
+    if (json_) {
+      fmt::print("{}\n", nlohmann::json{{"out", out_.string()}, {"token_ids", ids}, {"tensors", names}}.dump(2));
+    } else {
+      fmt::print("{}: {} tensors for {} tokens\n", out_.string(), names.size(), ids.size());
+    }
+  }
+
+ private:
+  ModelOptions model_;
+  InputOptions input_;
+  std::filesystem::path out_;
+  std::vector<std::string> what_;
+  bool json_ = false;
+};
 
 }  // namespace
 
-void add_trace(CLI::App& command, const Session&) {
-  auto flags = std::make_shared<TraceFlags>();
-  flags->model.machine.dtype = "float32";  // as references are
-  add_model_flags(command, flags->model);
-  command.add_option("--text", flags->text, "input as text");
-  command.add_option("--ids", flags->ids, "input as token ids: 1,2,3");
-  command.add_option("--out", flags->out, "safetensors file to write")->required();
-  command.add_option("--what", flags->what, "logits, router, neurons, outputs, residual; default: all")->delimiter(',');
-  command.add_flag("--json", flags->json, "print names and ids as JSON");
-  command.footer("Example: moescope trace models/tiny-olmoe --text 'The cat' --what router,logits --out t.safetensors");
-  command.callback([flags] { run(*flags); });
-}
+const CommandEntry kTrace = {
+    "trace", "all that the taps see for one input, as safetensors",
+    "Example: moescope trace models/tiny-olmoe --text 'The cat' --what router,logits --out t.safetensors",
+    make<TraceCommand>};
 
 }  // namespace moescope::cli

@@ -23,7 +23,7 @@ void check_corpus(const model::ModelConfig& config, const text::TokenCorpus& cor
   }
   if (corpus.context > config.n_ctx) {
     throw input_error("a context of {} tokens is longer than the model's {}", corpus.context, config.n_ctx)
-        .hint("lower --context");
+        .hint("lower option 'context'");
   }
 }
 

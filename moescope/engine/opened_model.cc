@@ -42,6 +42,13 @@ class Lazy {
 
 }  // namespace
 
+// Identities of runs have the checkpoint's hash instead.
+void ModelChoice::describe(OptionList& list) {
+  list.add("model", model, "folder of a model, or org/name in the Hugging Face cache",
+           {.required = true, .positional = true, .in_identity = false});
+  list.add("revision", revision, "branch, tag or commit in the cache", {.required = true, .in_identity = false});
+}
+
 struct OpenedModel::Parts {
   ModelChoice choice;
   machine::MachineOptions machine;

@@ -25,6 +25,8 @@ namespace moescope::engine {
 struct ModelChoice {
   std::string model;              // folder, or org/name in the Hugging Face cache
   std::string revision = "main";  // of the cache: branch, tag or commit
+
+  void describe(OptionList& list);
 };
 
 // Owns everything it gives out; may be moved, and used from several threads.

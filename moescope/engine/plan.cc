@@ -92,7 +92,7 @@ MemoryPlan make_plan(const PlanInput& input) {
   if (!fits()) {
     throw input_error("a memory budget of {} is too small: {} are needed for one sequence",
                       format_bytes(input.budget_bytes), format_bytes(plan.total_bytes()))
-        .hint("raise --memory or lower --context");
+        .hint("raise option 'memory' or lower option 'context'");
   }
   const std::uint64_t left = input.budget_bytes - plan.total_bytes() + plan.wave_bytes;
   const std::int64_t most = input.max_wave_tokens > 0 ? input.max_wave_tokens

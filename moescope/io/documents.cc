@@ -123,6 +123,14 @@ std::unique_ptr<DocumentReader> open_folder(const fs::path& folder, const Corpus
 
 }  // namespace
 
+void CorpusOptions::describe(OptionList& list) {
+  list.group("Corpus");
+  list.add("text-field", text_field, "key or column of the text", {.required = true});
+  list.add("domain-field", domain_field, "key or column of the domain");
+  list.add_bytes("max-document-bytes", max_document_bytes, "a larger document is an error", {.least = 1});
+  list.add_bytes("system-max-bytes", system_max_bytes, "text taken of the corpus `system`", {.least = 1});
+}
+
 bool known_document_kind(const fs::path& path) { return kind_of(path) != Kind::kUnknown; }
 
 std::unique_ptr<DocumentSource> open_text_source(const SourceContext& context) {

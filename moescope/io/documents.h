@@ -22,6 +22,8 @@
 #include <string>
 #include <vector>
 
+#include "moescope/base/options.h"
+
 namespace moescope::io {
 
 struct Document {
@@ -35,6 +37,8 @@ struct CorpusOptions {
   std::string domain_field = "meta.pile_set_name";
   std::int64_t max_document_bytes = 1 << 30;  // a larger document is an error that names it
   std::int64_t system_max_bytes = 64 << 20;   // `system`: stop after so much text
+
+  void describe(OptionList& list);
 };
 
 struct CorpusCounts {

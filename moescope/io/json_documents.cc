@@ -80,7 +80,8 @@ class JsonSource : public DocumentSource {
     const std::string& field = context_.options->text_field;
     json* text = find_field(record, field);
     if (text == nullptr) {
-      throw input_error("no field {} (keys: {})", quote_name(field), keys_of(record)).hint("name it with --text-field");
+      throw input_error("no field {} (keys: {})", quote_name(field), keys_of(record))
+          .hint("name it with option 'text-field'");
     }
     if (!text->is_string() && !text->is_null()) {
       throw input_error("field {} is a {}, expected a string", quote_name(field), text->type_name());

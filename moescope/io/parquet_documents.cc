@@ -144,7 +144,7 @@ class ParquetSource : public DocumentSource {
       for (const std::string& name : schema->field_names()) names += (names.empty() ? "" : ", ") + quote_name(name);
       throw input_error("no column {} (columns: {})", quote_name(context_.options->text_field), names)
           .at(place_)
-          .hint("name it with --text-field");
+          .hint("name it with option 'text-field'");
     }
     std::vector<int> leaves;
     const auto& fields = reader_->manifest().schema_fields;

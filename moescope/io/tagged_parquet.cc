@@ -78,19 +78,19 @@ class ParquetTagged : public TaggedReader {
     check(builder.Build(&reader_), place_);
     std::shared_ptr<arrow::Schema> schema;
     check(reader_->GetSchema(&schema), place_);
-    require_list(*schema, options_.words_field, "--words-field");
-    require_list(*schema, options_.tags_field, "--tags-field");
+    require_list(*schema, options_.words_field, "words-field");
+    require_list(*schema, options_.tags_field, "tags-field");
     batches_ = value_of(reader_->GetRecordBatchReader(), place_);
   }
 
-  void require_list(const arrow::Schema& schema, const std::string& name, const char* flag) const {
+  void require_list(const arrow::Schema& schema, const std::string& name, const char* option) const {
     const auto field = schema.GetFieldByName(name);
     if (!field) {
       std::string names;
       for (const std::string& other : schema.field_names()) names += (names.empty() ? "" : ", ") + quote_name(other);
       throw input_error("no column {} (columns: {})", quote_name(name), names)
           .at(place_)
-          .hint(std::string("name it with ") + flag);
+          .hint("name it with " + option_name(option));
     }
     if (!field->type()->Equals(arrow::list(arrow::utf8()), false)) {
       throw input_error("column {} is of type {}, expected a list of strings", quote_name(name),

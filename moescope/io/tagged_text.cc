@@ -58,10 +58,10 @@ class ConlluTagged : public TaggedReader {
   std::size_t sentence_idx_ = 0;
 };
 
-std::vector<std::string> text_list(const json& record, const std::string& key, const char* flag) {
+std::vector<std::string> text_list(const json& record, const std::string& key, const char* option) {
   const auto found = record.find(key);
   if (found == record.end())
-    throw input_error("no field {}", quote_name(key)).hint(std::string("name it with ") + flag);
+    throw input_error("no field {}", quote_name(key)).hint("name it with " + option_name(option));
   if (!found->is_array()) throw input_error("field {} is not a list", quote_name(key));
   std::vector<std::string> texts;
   for (const json& item : *found) {
@@ -99,8 +99,8 @@ class JsonTagged : public TaggedReader {
   std::optional<TaggedSentence> parse(std::string line) {
     const json record = parse_foreign_json(std::move(line), counts_.n_replaced_bytes);
     if (!record.is_object()) throw input_error("expected an object, found {}", record.type_name());
-    const std::vector<std::string> words = text_list(record, options_.words_field, "--words-field");
-    const std::vector<std::string> tags = text_list(record, options_.tags_field, "--tags-field");
+    const std::vector<std::string> words = text_list(record, options_.words_field, "words-field");
+    const std::vector<std::string> tags = text_list(record, options_.tags_field, "tags-field");
     if (words.empty() && tags.empty()) {
       ++counts_.n_empty;
       return std::nullopt;
@@ -122,6 +122,11 @@ class JsonTagged : public TaggedReader {
 };
 
 }  // namespace
+
+void TaggedOptions::describe(OptionList& list) {
+  list.add("words-field", words_field, "key or column of a sentence's words", {.required = true});
+  list.add("tags-field", tags_field, "key or column of their tags", {.required = true});
+}
 
 std::optional<TaggedSentence> align_words(const std::vector<std::string>& words, const std::vector<std::string>& tags,
                                           const std::optional<std::string>& text) {

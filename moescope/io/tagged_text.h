@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "moescope/base/options.h"
+
 namespace moescope::io {
 
 struct TaggedWord {
@@ -34,6 +36,8 @@ struct TaggedSentence {
 struct TaggedOptions {
   std::string words_field = "words", tags_field = "tags", text_field = "text", document_field = "document";
   std::int64_t max_sentence_bytes = 1 << 24;
+
+  void describe(OptionList& list);  // of the fields that differ between corpora in practice
 };
 
 struct TaggedCounts {

@@ -1,6 +1,7 @@
 // labels.jsonl and label_summary.json. A number that does not exist is null; `status` says why.
 #include <nlohmann/json.hpp>
 
+#include "moescope/io/option_json.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/label/labeler.h"
 
@@ -135,28 +136,14 @@ json to_json(const LabelSummary& summary) {
 }
 
 json settings_json(const LabelOptions& options, const Labels& labels) {
-  return {{"explainer", "embedded"},
-          {"seed", options.seed},
-          {"target", options.any_routing ? "any_routing" : "half_score"},
-          {"n_resamples", options.n_resamples},
-          {"min_explain_positive", options.min_explain_positive},
-          {"min_test_positive", options.min_test_positive},
-          {"max_terms", options.search.max_terms},
-          {"max_literals", options.search.max_literals},
-          {"beam", options.search.beam},
-          {"beam_likelihood", options.search.beam_likelihood},
-          {"rule_beam", options.search.rule_beam},
-          {"n_refinements", options.search.n_refinements},
-          {"literal_penalty", options.search.literal_penalty},
-          {"length_price", options.search.length_price},
-          {"min_support", options.predicates.min_support},
-          {"max_predicates", options.predicates.max_predicates},
-          {"groups", options.groups.n_groups},
-          {"n_predicates", labels.predicates.size()},
-          {"n_predicates_rare", labels.predicate_counts.n_rare},
-          {"n_predicates_equal", labels.predicate_counts.n_equal},
-          {"n_predicates_over", labels.predicate_counts.n_over},
-          {"seconds", labels.seconds}};
+  json settings = {{"explainer", "embedded"}, {"target", options.any_routing ? "any_routing" : "half_score"}};
+  settings.update(json(io::settings_json(options)));
+  settings.update({{"n_predicates", labels.predicates.size()},
+                   {"n_predicates_rare", labels.predicate_counts.n_rare},
+                   {"n_predicates_equal", labels.predicate_counts.n_equal},
+                   {"n_predicates_over", labels.predicate_counts.n_over},
+                   {"seconds", labels.seconds}});
+  return settings;
 }
 
 }  // namespace

@@ -246,6 +246,7 @@ const char* status_name(LabelStatus status) {
 
 Labels label_experts(const RunData& run, const LabelOptions& options, const text::ConceptLibrary* concepts,
                      const Console& console) {
+  check_options(options);
   Progress progress(
       console, "label", "experts",
       static_cast<std::int64_t>(run.n_layers - static_cast<int>(run.dense_layers.size())) * run.n_experts +

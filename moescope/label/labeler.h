@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "moescope/base/options.h"
 #include "moescope/base/progress.h"
 #include "moescope/label/predicates/features.h"
 #include "moescope/label/rules/search.h"
@@ -34,6 +35,9 @@ struct LabelOptions {
   PredicateOptions predicates;
   TokenGroupOptions groups;
   SearchOptions search;
+
+  void describe(OptionList& list);
+  void describe_rules(OptionList& list);  // all but seed and threads, which `analyze` has already
 };
 
 enum class LabelStatus { kOk, kTooFew, kNoRule, kNever };

@@ -16,12 +16,7 @@ void check(const LanguageModel& model, const std::vector<std::int64_t>& prompt, 
   if (static_cast<std::int64_t>(prompt.size()) > model.config().n_ctx) {
     throw input_error("the prompt has {} tokens, the model's context {}", prompt.size(), model.config().n_ctx);
   }
-  if (options.max_new_tokens < 1)
-    throw usage_error("max_new_tokens is {}, expected at least 1", options.max_new_tokens);
-  if (!(options.temperature >= 0)) throw usage_error("temperature is {}, expected 0 or more", options.temperature);
-  if (!(options.top_p > 0 && options.top_p <= 1)) {
-    throw usage_error("top-p is {}, expected more than 0 and at most 1", options.top_p);
-  }
+  check_options(options);
 }
 
 at::Tensor to_ids(const std::vector<std::int64_t>& ids, at::Device device) {
@@ -29,6 +24,13 @@ at::Tensor to_ids(const std::vector<std::int64_t>& ids, at::Device device) {
 }
 
 }  // namespace
+
+void GenerationOptions::describe(OptionList& list) {
+  list.add("max-new-tokens", max_new_tokens, "at most so many", {.unit = "tokens", .least = 1});
+  list.add("temperature", temperature, "0: always the most probable token", {.least = 0});
+  list.add("top-p", top_p, "sample from the most probable tokens that reach this mass", {.above = 0, .most = 1});
+  list.add("seed", seed, "of the sampling");
+}
 
 std::int64_t choose_token(const at::Tensor& logits, double temperature, double top_p, double uniform) {
   const at::Tensor wide = logits.to(at::kCPU, at::kDouble).contiguous();

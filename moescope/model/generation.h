@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "moescope/base/options.h"
 #include "moescope/model/language_model.h"
 
 namespace moescope::model {
@@ -14,6 +15,8 @@ struct GenerationOptions {
   double temperature = 0.0;          // 0: the most probable token (ties to the lower id)
   double top_p = 1.0;                // sample from the fewest tokens whose probabilities reach top_p; in (0, 1]
   std::uint64_t seed = 0;
+
+  void describe(OptionList& list);
 };
 
 struct Generation {

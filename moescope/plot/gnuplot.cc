@@ -58,7 +58,7 @@ std::string run_gnuplot(const fs::path& script_path, int& exit_status) {
   close(pipe_ends[0]);
   if (failed != 0) {
     throw environment_error("gnuplot cannot be started: {}", std::strerror(failed))
-        .hint("install the package gnuplot-nox, or ask for no figures with --no-figures");
+        .hint("install the package gnuplot-nox, or ask for no figures (option 'figures')");
   }
   while (waitpid(child, &exit_status, 0) < 0 && errno == EINTR) {
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "moescope/base/error.h"
+#include "moescope/base/options.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/model/weights.h"
 
@@ -91,7 +92,7 @@ std::vector<std::string> write_model_trace(const model::LanguageModel& model, co
                                            const std::set<std::string>& parts, const std::filesystem::path& out) {
   for (const std::string& part : parts) {
     if (std::find(trace_parts().begin(), trace_parts().end(), part) == trace_parts().end()) {
-      throw usage_error("--what {}: unknown; use logits, router, neurons, outputs, residual", part);
+      throw unknown_word(part, trace_parts()).at(option_name("what"));
     }
   }
   const std::set<std::string> wanted =

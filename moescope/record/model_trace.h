@@ -17,8 +17,8 @@
 
 namespace moescope::record {
 
-// The words of --what, in the order above: logits, router, neurons, outputs, residual ("router" is logits, ids,
-// weights).
+// The words of what can be asked for, in the order above: logits, router, neurons, outputs, residual ("router" is
+// logits, ids, weights).
 const std::vector<std::string>& trace_parts();
 
 // Runs `ids` as one sequence and writes the parts asked for (all if empty). Returns the names written.

@@ -26,21 +26,15 @@ constexpr const char* kGoesOn = "state saved; the same command goes on";
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 void check(const RecordOptions& options) {
-  const auto at_least = [](const char* name, std::int64_t value, std::int64_t least) {
-    if (value < least) throw usage_error("{} is {}, expected at least {}", name, value, least);
-  };
-  at_least("--tokens", options.n_tokens, 0);
-  at_least("--window", options.window, 1);
-  at_least("--context", options.context, 1);
-  at_least("--evidence", options.n_strongest, 1);
-  at_least("--evidence-per-decile", options.n_per_decile, 0);
-  at_least("--evidence-reservoir", options.n_reservoir, options.n_per_decile * kDeciles);
-  at_least("--trace-tokens", options.n_trace_tokens, 0);
-  at_least("--wave-tokens", options.max_wave_tokens, 0);
-  if (options.window > options.context) {
-    throw usage_error("--window {} is longer than --context {}", options.window, options.context);
+  check_options(options);
+  if (options.n_reservoir < options.n_per_decile * kDeciles) {
+    throw usage_error("{} is {}, expected at least {} times {} = {}", option_name("evidence-reservoir"),
+                      options.n_reservoir, kDeciles, option_name("evidence-per-decile"), options.n_per_decile);
   }
-  if (options.out.empty()) throw usage_error("no run directory given").hint("--out DIR");
+  if (options.window > options.context) {
+    throw usage_error("{} {} is longer than {} {}", option_name("window"), options.window, option_name("context"),
+                      options.context);
+  }
 }
 
 text::TokenCorpus load_corpus(const engine::OpenedModel& model, const RecordOptions& options, const Console& console) {
@@ -54,7 +48,8 @@ text::TokenCorpus load_corpus(const engine::OpenedModel& model, const RecordOpti
   windows.shuffle = options.shuffle;
   windows.n_threads = model.machine().n_threads;
   if (windows.context < windows.window) {
-    throw input_error("--window {} is longer than the model's context of {}", options.window, config.n_ctx);
+    throw input_error("{} {} is longer than the model's context of {}", option_name("window"), options.window,
+                      config.n_ctx);
   }
   const std::unique_ptr<io::DocumentReader> reader = io::open_corpus(options.corpus, options.corpus_options);
   return text::tokenize_corpus(*reader, model.tokenizer(), windows, console);
@@ -147,6 +142,31 @@ RecordSummary summarize(const RecordOptions& options, nlohmann::json run) {
 }
 
 }  // namespace
+
+void RecordOptions::describe(OptionList& list) {
+  list.add("corpus", corpus, "text: file or folder (.txt .jsonl .json .parquet .conllu, .gz, .zst), or `system`",
+           {.required = true, .positional = true, .in_identity = false});
+  list.add("out", out, "run directory", {.required = true, .in_identity = false});
+  corpus_options.describe(list);
+  list.add("tokens", n_tokens, "of the corpus to run, 0: all", {.unit = "tokens", .least = 0});
+  list.add("context", context, "tokens that the model sees together, at most its own limit",
+           {.unit = "tokens", .least = 1});
+  list.add("window", window, "tokens of an evidence window", {.unit = "tokens", .least = 1});
+  list.add("shuffle", shuffle, "documents in a random order");
+  list.add("seed", seed, "of every random choice");
+  list.group("What is kept");
+  list.add("evidence", n_strongest, "strongest windows of an expert", {.unit = "windows", .least = 1});
+  list.add("evidence-reservoir", n_reservoir, "windows sampled for an expert, to tell the deciles of strength",
+           {.unit = "windows", .least = 0});
+  list.add("evidence-per-decile", n_per_decile, "of them kept", {.unit = "windows", .least = 0});
+  list.add("trace-tokens", n_trace_tokens, "first tokens of the run whose routing is written",
+           {.unit = "tokens", .least = 0});
+  list.add("lens-final-norm", lens_final_norm, "promoted tokens through the final norm's scale");
+  list.add("loss", loss, "mean next-token loss");
+  list.group("Machine");
+  list.add("wave-tokens", max_wave_tokens, "most tokens of a wave, 0: from the memory budget",
+           {.unit = "tokens", .least = 0, .in_identity = false});
+}
 
 RecordSummary record(const engine::OpenedModel& model, const RecordOptions& options, const Console& console) {
   check(options);

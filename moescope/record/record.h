@@ -35,7 +35,11 @@ struct RecordOptions {
   bool shuffle = true;                    // documents in a seeded random order
   std::uint64_t seed = 1;
 
-  std::int64_t max_wave_tokens = 0;                                           // 0: from the memory budget
+  std::int64_t max_wave_tokens = 0;  // 0: from the memory budget
+
+  void describe(OptionList& list);
+
+  // For those who call the library.
   std::int64_t max_batch_tokens = 0;                                          // 0: from the memory budget
   std::function<void(std::int64_t n_waves)> wave_done = [](std::int64_t) {};  // called behind each wave
   double max_save_frac = 0.1;  // of the time spent on saving state: waves go unsaved while it would be more

@@ -84,7 +84,7 @@ void Recorder::on_expert(const engine::LayerView& view, const model::ExpertCall&
     const bool shared = shape_.kind(view.layer_idx, call.expert_idx) == ExpertKind::kShared;
     throw input_error("layer {}, {}: an output is not a finite number", view.layer_idx,
                       shared ? "shared expert" : fmt::format("expert {}", call.expert_idx))
-        .hint("weights are broken, or --dtype float32 is needed");
+        .hint("weights are broken, or option 'dtype' must be float32");
   }
   const ExpertBatch expert{view.layer_idx,
                            call.expert_idx,

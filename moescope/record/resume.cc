@@ -22,7 +22,7 @@ void require_same_run(const nlohmann::json& found, const nlohmann::json& asked, 
     if (other == value) continue;
     throw input_error("{} holds another run: its {} is {}, that of this one is {}", folder.string(), key, other.dump(),
                       value.dump())
-        .hint("choose another --out, or remove the folder");
+        .hint("choose another folder with option 'out', or remove the folder");
   }
 }
 
@@ -68,7 +68,7 @@ Standing ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) 
   if (standing.first_sequence != 0) {
     throw input_error("{} holds a shard of this run, which begins at sequence {}", folder_.parent_path().string(),
                       standing.first_sequence)
-        .hint("merge it with the others, or choose another --out");
+        .hint("merge it with the others, or choose another folder with option 'out'");
   }
   recorder.load(state);
   return standing;

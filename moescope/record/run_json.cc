@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "moescope/engine/memory.h"
+#include "moescope/io/option_json.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/machine/device.h"
 #include "moescope/record/lens.h"
@@ -105,42 +106,18 @@ json loss_json(const LossSum& loss) {
 
 }  // namespace
 
-json settings_json(const RunFacts& facts) {
-  const RecordOptions& options = facts.options;
-  const machine::MachineOptions& machine = facts.model.machine();
-  return {{"model", facts.model.choice().model},
-          {"revision", facts.model.choice().revision},
-          {"corpus", options.corpus},
-          {"out", options.out.string()},
-          {"text_field", options.corpus_options.text_field},
-          {"domain_field", options.corpus_options.domain_field},
-          {"max_document_bytes", options.corpus_options.max_document_bytes},
-          {"system_max_bytes", options.corpus_options.system_max_bytes},
-          {"tokens", options.n_tokens},
-          {"context", facts.corpus.context},
-          {"window", options.window},
-          {"evidence", options.n_strongest},
-          {"evidence_reservoir", options.n_reservoir},
-          {"evidence_per_decile", options.n_per_decile},
-          {"trace_tokens", options.n_trace_tokens},
-          {"lens_final_norm", options.lens_final_norm},
-          {"loss", options.loss},
-          {"shuffle", options.shuffle},
-          {"seed", options.seed},
-          {"device", machine.device},
-          {"dtype", machine::dtype_word(facts.model.dtype())},
-          {"dtype_asked", machine.dtype},
-          {"memory_bytes", machine.memory_bytes},
-          {"wave_tokens", options.max_wave_tokens},
-          {"threads", machine.n_threads}};
+json settings_json(const RunFacts& facts, io::Settings which) {
+  RecordOptions options = facts.options;
+  options.context = facts.corpus.context;  // lowered to the model's own
+  json settings = io::settings_json(options, which);
+  settings.update(io::settings_json(facts.model.choice(), which));
+  settings.update(io::settings_json(facts.model.machine(), which));
+  settings["dtype"] = machine::dtype_word(facts.model.dtype());
+  return settings;
 }
 
 json identity_json(const RunFacts& facts) {
-  json identity = settings_json(facts);
-  for (const char* key :
-       {"out", "memory_bytes", "wave_tokens", "threads", "model", "revision", "corpus", "device", "dtype_asked"}) {
-    identity.erase(key);  // other names of the same, or without influence on results
-  }
+  json identity = settings_json(facts, io::Settings::kIdentity);
   identity["model hash"] = facts.model.model_hash();
   identity["tokenizer hash"] = facts.model.tokenizer_hash();
   identity["corpus hash"] = facts.corpus.hash;
@@ -157,7 +134,7 @@ json run_json(const RunFacts& facts, const Recorder& recorder, const engine::Mem
   return {{"schema", io::kRunSchemaVersion},
           {"tool_version", MOESCOPE_VERSION},
           {"command", "record"},
-          {"settings", settings_json(facts)},
+          {"settings", settings_json(facts, io::Settings::kAll)},
           {"identity", identity_json(facts)},
           {"model", model_json(facts)},
           {"tokenizer", {{"hash", facts.model.tokenizer_hash()}}},

@@ -7,6 +7,7 @@
 
 #include "moescope/engine/opened_model.h"
 #include "moescope/engine/plan.h"
+#include "moescope/io/option_json.h"
 #include "moescope/record/record.h"
 #include "moescope/record/recorder.h"
 #include "moescope/record/resume.h"
@@ -21,8 +22,8 @@ struct RunFacts {
   std::int64_t n_traced = 0;
 };
 
-// Every option after defaults.
-nlohmann::json settings_json(const RunFacts& facts);
+// Options after defaults, and the dtype that was chosen: all, or what results depend on.
+nlohmann::json settings_json(const RunFacts& facts, io::Settings which);
 // The part of the settings and the hashes that make a run: two runs with equal identities have equal results up to
 // rounding. Memory, threads and the order of work are not part of it.
 nlohmann::json identity_json(const RunFacts& facts);

@@ -139,7 +139,7 @@ std::vector<Task> tasks_of(const SweepSettings& settings, const TrainOptions& op
 void train_rest(const SweepSettings& settings, const TrainOptions& options, const std::vector<bool>& done,
                 const std::vector<SweepInstance>& instances, Keeper& keeper) {
   const std::vector<Task> tasks = tasks_of(settings, options, done, instances);
-  const bool lanes = options.implementation == Implementation::kLanes;
+  const bool lanes = options.chosen() == Implementation::kLanes;
   TrainOptions one_thread = options;
   one_thread.machine.n_threads = 1;
   parallel_for(tasks.size(), lanes ? options.machine.n_threads : 1, [&](std::size_t i) {
@@ -225,7 +225,8 @@ void require_own_folder(const fs::path& out, const SweepSettings& settings) {
   if (found.value("command", "") == "toy" && found.contains("settings") && found.at("settings") == to_json(settings)) {
     return;
   }
-  throw input_error("{} holds another run", out.string()).hint("choose another --out, or remove the folder");
+  throw input_error("{} holds another run", out.string())
+      .hint("choose another folder with option 'out', or remove the folder");
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ SweepState::SweepState(const fs::path& out, const SweepSettings& settings)
     const std::string found = io::read_file(path);
     if (found == text) return;
     throw input_error("{}: a stopped sweep of other settings", path.string())
-        .hint("choose another --out, or remove the folder");
+        .hint("choose another folder with option 'out', or remove the folder");
   }
   std::error_code failed;
   fs::create_directories(folder_, failed);

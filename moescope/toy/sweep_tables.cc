@@ -247,7 +247,7 @@ nlohmann::json run_json(const SweepResult& result, const TrainOptions& options) 
           {"tool_version", MOESCOPE_VERSION},
           {"command", "toy"},
           {"settings", to_json(result.settings)},
-          {"implementation", word_of(options.implementation)},
+          {"implementation", word_of(options.chosen())},
           {"device", options.machine.device},
           {"threads", options.machine.n_threads > 0 ? options.machine.n_threads : hardware_threads()},
           {"machine_threads", hardware_threads()},

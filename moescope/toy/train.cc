@@ -36,19 +36,30 @@ void add_drift(const Architecture& architecture, const Training& training, std::
 
 }  // namespace
 
+Implementation TrainOptions::chosen() const {
+  return implementation.value_or(machine.device == "cpu" ? Implementation::kLanes : Implementation::kBatched);
+}
+
+void TrainOptions::describe(OptionList& list) {
+  list.add(
+      "implementation", implementation,
+      "lanes: models side by side in vector registers, the default on the CPU; batched: matrix products, any device");
+  machine.describe(list);
+}
+
 void check(const TrainOptions& options) {
-  const machine::DeviceOptions& machine = options.machine;
-  if (options.loss_every < 1) throw input_error("loss_every is {}, expected at least 1", options.loss_every);
-  if (machine.n_threads < 0) throw usage_error("threads is {}, expected at least 0", machine.n_threads);
-  if (options.implementation == Implementation::kLanes && machine.device != "cpu") {
-    throw usage_error("the implementation 'lanes' runs on the device cpu only, not on '{}'", machine.device)
-        .hint("the implementation 'batched' runs on cpu, cuda and cuda:INDEX");
+  check_options(options);
+  if (options.loss_every < 1) throw usage_error("loss_every is {}, expected at least 1", options.loss_every);
+  if (options.chosen() == Implementation::kLanes && options.machine.device != "cpu") {
+    throw usage_error("{} 'lanes' runs on the device cpu only, not on '{}'", option_name("implementation"),
+                      options.machine.device)
+        .hint("'batched' runs on cpu, cuda and cuda:INDEX");
   }
-  machine::parse_device(machine.device);
+  machine::parse_device(options.machine.device);
 }
 
 std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options) {
-  return static_cast<std::size_t>(options.implementation == Implementation::kLanes
+  return static_cast<std::size_t>(options.chosen() == Implementation::kLanes
                                       ? lane_kernels().width
                                       : batched_group_size(architecture, training));
 }
@@ -60,7 +71,7 @@ void train(const Architecture& architecture, const Training& training, std::span
   check(architecture, training);
   for (const Instance& instance : instances) check(architecture, instance);
   check(options);
-  const bool lanes = options.implementation == Implementation::kLanes;
+  const bool lanes = options.chosen() == Implementation::kLanes;
   const LaneKernels kernels = lane_kernels();
   const std::size_t size = group_size(architecture, training, options);
   const std::size_t n_groups = (instances.size() + size - 1) / size;

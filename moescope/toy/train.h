@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,9 +24,12 @@ constexpr auto words_for(Implementation) {
 }
 
 struct TrainOptions {
-  Implementation implementation = Implementation::kLanes;
-  machine::DeviceOptions machine;  // a card for batched only
-  std::int64_t loss_every = 100;   // steps between points of the loss curve
+  std::optional<Implementation> implementation;  // without: lanes on the CPU, batched elsewhere
+  machine::DeviceOptions machine;                // a card for batched only
+  std::int64_t loss_every = 100;                 // steps between points of the loss curve; a sweep says it
+
+  Implementation chosen() const;
+  void describe(OptionList& list);
 };
 
 // Throws kUsage for options that are none together or out of range, kEnvironment for a device that is not there.

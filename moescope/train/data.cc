@@ -27,15 +27,13 @@ constexpr std::uint64_t kSampleKey = 0x7e57;
 // All corpora of the settings, one document after the other.
 class Corpora {
  public:
-  explicit Corpora(const TrainSettings& settings) : settings_(settings) {
-    if (settings.corpora.empty()) throw usage_error("no corpus to train on (--corpus)");
-  }
+  explicit Corpora(const TrainSettings& settings) : settings_(settings) {}
 
   std::optional<io::Document> next() {
     for (;;) {
       if (!reader_) {
         if (next_corpus_ == settings_.corpora.size()) return std::nullopt;
-        reader_ = io::open_corpus(settings_.corpora[next_corpus_++], settings_.corpus_options);
+        reader_ = io::open_corpus(settings_.corpora[next_corpus_++].string(), settings_.corpus_options);
       }
       if (std::optional<io::Document> document = reader_->next()) return document;
       const io::CorpusCounts& counts = reader_->counts();
@@ -223,7 +221,7 @@ TrainingText load_training_text(const TrainSettings& settings, const Console& co
   if (text->validation.size(0) <= n_positions) {
     throw input_error("the held-out text has {} tokens, fewer than one sequence of {}", text->validation.size(0),
                       n_positions + 1)
-        .hint("raise --validation-frac or give more documents");
+        .hint("raise " + option_name("validation-frac") + " or give more documents");
   }
   return *text;
 }

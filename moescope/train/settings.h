@@ -1,8 +1,8 @@
-// Everything that decides a training run, with its defaults. The command line, its --help and the settings file are
-// described from this struct (cli/train.cc); run.json and the checkpoint keep it in full.
+// Everything that decides a training run, with its defaults. training.json and the checkpoint keep it in full.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -24,6 +24,8 @@ struct ModelSettings {
   bool tie_embeddings = false;
   double init_std = 0.02;         // normal; output projections divided by sqrt(2 * n_layers)
   double router_init_std = 0.02;  // larger: routing is decided from the start, and experts differ sooner
+
+  void describe(OptionList& list);
 };
 
 struct OptimizerSettings {
@@ -35,13 +37,15 @@ struct OptimizerSettings {
   double eps = 1e-8;
   double weight_decay = 0.1;   // on tensors of two and more dimensions only
   double max_grad_norm = 1.0;  // 0: no clipping
+
+  void describe(OptionList& list);
 };
 
 struct TrainSettings {
-  std::vector<std::string> corpora;  // files, folders or `system`; read in order
+  std::vector<std::filesystem::path> corpora;  // files, folders or `system`; read in order
   io::CorpusOptions corpus_options;
-  std::string out;        // folder of the model; its folder `state` holds what resuming needs
-  std::string tokenizer;  // tokenizer.json; "": train one of vocab_size pieces on the corpora
+  std::filesystem::path out;        // folder of the model; its folder `state` holds what resuming needs
+  std::filesystem::path tokenizer;  // tokenizer.json; "": train one of vocab_size pieces on the corpora
   std::int64_t vocab_size = 4096;
   std::int64_t tokenizer_sample_bytes = 16 << 20;  // train the tokenizer on documents worth so much text
   double validation_frac = 0.01;                   // share of documents held out, by a hash of the document
@@ -60,6 +64,9 @@ struct TrainSettings {
   std::string save_dtype = "bfloat16";  // of model.safetensors
   ModelSettings model;
   OptimizerSettings optimizer;
+
+  void describe(OptionList& list);
+  void describe_run(OptionList& list);  // all but model and optimizer
 };
 
 }  // namespace moescope::train

@@ -109,12 +109,7 @@ void save_training_json(const TrainSettings& settings, const Parameters& paramet
 }
 
 // The settings that change the result; the others may differ between the runs of one training.
-nlohmann::json result_settings(const TrainSettings& settings) {
-  nlohmann::json json = to_json(settings);
-  for (const char* key : {"out", "save_every", "validate_every", "max_minutes", "save_dtype", "device", "threads"})
-    json.erase(key);
-  return json;
-}
+nlohmann::json result_settings(const TrainSettings& settings) { return to_json(settings, io::Settings::kIdentity); }
 
 void save_state(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log) {
   std::vector<at::Tensor> kept;
@@ -174,51 +169,13 @@ void load_log(const TrainSettings& settings, std::int64_t step, TrainLog& log) {
 
 }  // namespace
 
-nlohmann::json to_json(const TrainSettings& s) {
-  return {{"corpora", s.corpora},
-          {"text_field", s.corpus_options.text_field},
-          {"domain_field", s.corpus_options.domain_field},
-          {"out", s.out},
-          {"tokenizer", s.tokenizer},
-          {"vocab_size", s.vocab_size},
-          {"tokenizer_sample_bytes", s.tokenizer_sample_bytes},
-          {"validation_frac", s.validation_frac},
-          {"seed", s.seed},
-          {"n_steps", s.n_steps},
-          {"batch_sequences", s.batch_sequences},
-          {"micro_sequences", s.micro_sequences},
-          {"load_balance_coef", s.load_balance_coef},
-          {"router_z_coef", s.router_z_coef},
-          {"validate_every", s.validate_every},
-          {"validation_sequences", s.validation_sequences},
-          {"save_every", s.save_every},
-          {"max_minutes", s.max_minutes},
-          {"device", s.machine.device},
-          {"threads", s.machine.n_threads},
-          {"dtype", s.dtype},
-          {"save_dtype", s.save_dtype},
-          {"model",
-           {{"d_model", s.model.d_model},
-            {"n_layers", s.model.n_layers},
-            {"n_heads", s.model.n_heads},
-            {"n_experts", s.model.n_experts},
-            {"n_experts_per_token", s.model.n_experts_per_token},
-            {"d_expert", s.model.d_expert},
-            {"n_ctx", s.model.n_ctx},
-            {"rope_theta", s.model.rope_theta},
-            {"renormalize", s.model.renormalize},
-            {"tie_embeddings", s.model.tie_embeddings},
-            {"init_std", s.model.init_std},
-            {"router_init_std", s.model.router_init_std}}},
-          {"optimizer",
-           {{"lr", s.optimizer.lr},
-            {"min_lr_frac", s.optimizer.min_lr_frac},
-            {"warmup_steps", s.optimizer.warmup_steps},
-            {"beta1", s.optimizer.beta1},
-            {"beta2", s.optimizer.beta2},
-            {"eps", s.optimizer.eps},
-            {"weight_decay", s.optimizer.weight_decay},
-            {"max_grad_norm", s.optimizer.max_grad_norm}}}};
+nlohmann::json to_json(TrainSettings settings, io::Settings which) {
+  OptionList run;
+  settings.describe_run(run);
+  nlohmann::json json = io::to_json(run, which);
+  json["model"] = io::settings_json(settings.model, which);
+  json["optimizer"] = io::settings_json(settings.optimizer, which);
+  return json;
 }
 
 void save_all(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log,
@@ -244,7 +201,7 @@ bool load_state(const TrainSettings& settings, Parameters& parameters, AdamW& op
       first_difference(nlohmann::json::parse(metadata.at("settings")), result_settings(settings));
   if (!difference.empty()) {
     throw input_error("{}: a state of other settings: {}", path.string(), difference)
-        .hint("use another --out, or the settings of this state");
+        .hint("use another folder with option 'out', or the settings of this state");
   }
   const c10::NoGradGuard no_grad;
   const auto take = [&](const std::string& name, at::Tensor& into) {

@@ -3,10 +3,11 @@
 
 #include <ATen/ATen.h>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "moescope/io/option_json.h"
 #include "moescope/train/data.h"
 #include "moescope/train/objective.h"
 #include "moescope/train/parameters.h"
@@ -20,8 +21,8 @@ struct TrainLog {
   double seconds = 0;  // of training, all runs together
 };
 
-// Every setting, for training.json and to tell whether a state belongs to these settings.
-nlohmann::json to_json(const TrainSettings& settings);
+// The settings, for training.json and to tell whether a state belongs to them.
+nlohmann::json to_json(TrainSettings settings, io::Settings which = io::Settings::kAll);
 
 // Writes the model folder, the logs, training.json and the state; the state comes last and whole.
 void save_all(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log,

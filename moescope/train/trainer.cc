@@ -43,23 +43,11 @@ model::ModelConfig model_config(const TrainSettings& settings, const TrainingTex
 }
 
 void check(const TrainSettings& settings) {
+  check_options(settings);
   machine::parse_device(settings.machine.device);
-  machine::parse_dtype(settings.dtype);
-  machine::parse_dtype(settings.save_dtype);
-  if (settings.machine.n_threads < 0)
-    throw usage_error("threads is {}, expected at least 0", settings.machine.n_threads);
-  if (settings.out.empty()) throw usage_error("no folder to write to (--out)");
-  if (settings.n_steps < 1) throw usage_error("--steps is {}, expected at least 1", settings.n_steps);
-  if (settings.batch_sequences < 1 || settings.micro_sequences < 1 ||
-      settings.batch_sequences % settings.micro_sequences != 0) {
-    throw usage_error("--batch-sequences {} is not a multiple of --micro-sequences {}", settings.batch_sequences,
-                      settings.micro_sequences);
-  }
-  if (!(settings.validation_frac > 0 && settings.validation_frac < 1)) {
-    throw usage_error("--validation-frac is {}, expected a share between 0 and 1", settings.validation_frac);
-  }
-  if (settings.validate_every < 1 || settings.save_every < 1 || settings.validation_sequences < 1) {
-    throw usage_error("--validate-every, --save-every and --validation-sequences must be at least 1");
+  if (settings.batch_sequences % settings.micro_sequences != 0) {
+    throw usage_error("{} {} is not a multiple of {} {}", option_name("batch-sequences"), settings.batch_sequences,
+                      option_name("micro-sequences"), settings.micro_sequences);
   }
 }
 

@@ -111,7 +111,7 @@ TEST(ProbeFit, PublishedProtocolSplitsTokensAndTheDefaultDocuments) {
   FitOptions options = options_with({8});
   options.controls = false;
   const auto f1 = [&](bool published) {
-    options.published = published;
+    options.protocol = published ? Protocol::kPublished : Protocol::kByDocument;
     return ExpertFitter(planted.corpus, options).fit(planted.expert())[1].result.test.f1;
   };
   EXPECT_GT(f1(true), f1(false));
@@ -120,7 +120,7 @@ TEST(ProbeFit, PublishedProtocolSplitsTokensAndTheDefaultDocuments) {
 TEST(ProbeFit, DoesNotDependOnThreads) {
   const Planted planted;
   FitOptions options = options_with({1, 2, 8});
-  options.published = true;
+  options.protocol = Protocol::kPublished;
   options.n_threads = 1;
   const std::vector<ProbeRecord> one = ExpertFitter(planted.corpus, options).fit(planted.expert());
   options.n_threads = 4;

@@ -224,9 +224,9 @@ TEST_F(Probe, WrongUseIsToldInOneLine) {
     }
     return "no error";
   };
-  EXPECT_THAT(error_of([](ProbeOptions& o) { o.out.clear(); }), HasSubstr("--out"));
+  EXPECT_THAT(error_of([](ProbeOptions& o) { o.out.clear(); }), HasSubstr("option 'out' is missing"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.corpus.clear(), o.tagged.clear(); }), HasSubstr("no text given"));
-  EXPECT_THAT(error_of([](ProbeOptions& o) { o.fit.probe.widths = {2, 2}; }), HasSubstr("--ks"));
+  EXPECT_THAT(error_of([](ProbeOptions& o) { o.fit.probe.widths = {2, 2}; }), HasSubstr("option 'ks'"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.fit.matched.width = 4; }), HasSubstr("belong together"));
   EXPECT_THAT(error_of([](ProbeOptions& o) {
                 o.fit.matched = {4, 2, 1};

@@ -304,9 +304,9 @@ TEST(Superpose, SaysWhatIsWrong) {
     return [options, &model] { superpose(model, options, {}); };
   };
   using Options = SuperposeOptions;
-  EXPECT_THAT(with([](Options& o) { o.n_draws = 0; }), ThrowsMessage<Error>(HasSubstr("--draws is 0")));
+  EXPECT_THAT(with([](Options& o) { o.n_draws = 0; }), ThrowsMessage<Error>(HasSubstr("option 'draws' is 0")));
   EXPECT_THAT(with([](Options& o) { o.run = "somewhere"; }), ThrowsMessage<Error>(HasSubstr("give one of them")));
-  EXPECT_THAT(with([](Options& o) { o.out.clear(); }), ThrowsMessage<Error>(HasSubstr("--out")));
+  EXPECT_THAT(with([](Options& o) { o.out.clear(); }), ThrowsMessage<Error>(HasSubstr("option 'out' is missing")));
   EXPECT_THROW(with([](Options& o) { o.probes = "/nowhere"; })(), Error);
   // A run of another model.
   const std::filesystem::path run = folder.path() / "run";

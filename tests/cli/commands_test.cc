@@ -85,8 +85,10 @@ TEST_F(Commands, EveryCommandHasHelpWithAnExampleAndJson) {
 }
 
 TEST_F(Commands, WrongUseIsExitCodeTwo) {
-  expect_error("frobnicate", 2, "frobnicate");
-  expect_error("info", 2, "model");
+  expect_error("frobnicate", 2, "moescope: unknown command 'frobnicate' (moescope --help lists them)\n");
+  expect_error("", 2, "no command given");
+  expect_error("--no-such-flag", 2, "--no-such-flag");
+  expect_error("info", 2, "MODEL is missing");
   expect_error("info " + kFixture + " --no-such-flag", 2, "--no-such-flag");
   expect_error("trace " + kFixture + " --out " + path("t") + " --ids 1,two", 2, "two");
   expect_error("trace " + kFixture + " --out " + path("t"), 2, "--ids");
@@ -130,24 +132,24 @@ TEST_F(Commands, EveryCommandKnowsTheSameDevicesAndDtypes) {
     expect_line(command + " --threads -1", 2, "threads is -1");
   }
   for (const std::string& command : opening) {
-    expect_line(command + " --dtype half", 2, "unknown dtype 'half': expected auto, float32 or bfloat16");
+    expect_line(command + " --dtype half", 2, "--dtype: 'half' is unknown; one of: auto, float32, bfloat16");
   }
-  for (const char* flag : {" --dtype half", " --save-dtype half"}) {
-    expect_line(train + flag, 2, "unknown dtype 'half': expected float32 or bfloat16");
+  for (const char* flag : {"--dtype", "--save-dtype"}) {
+    expect_line(train + " " + flag + " half", 2, std::string(flag) + ": 'half' is unknown; one of: float32, bfloat16");
   }
   EXPECT_FALSE(fs::exists(folder_ / "run"));  // before anything is written
 }
 
 TEST_F(Commands, ASettingsFileIsReadAndAFlagWins) {
-  std::ofstream(path("s.toml")) << "steps = 0\nn-layers = 1\n";
-  expect_error("train --corpus " + path("text.txt") + " --out " + path("m") + " --settings " + path("s.toml"), 2,
-               "--steps is 0");
-  expect_error(
-      "train --corpus " + path("text.txt") + " --out " + path("m") + " --steps -3 --settings " + path("s.toml"), 2,
-      "--steps is -3");
+  const std::string train =
+      "train --corpus " + path("text.txt") + " --out " + path("m") + " --settings " + path("s.toml");
+  std::ofstream(path("s.toml")) << "micro-sequences = 5\nn_layers = 1\n";
+  expect_error(train, 2, "--batch-sequences 32 is not a multiple of --micro-sequences 5");
+  expect_error(train + " --micro-sequences 7", 2, "--micro-sequences 7");
+  std::ofstream(path("s.toml")) << "lr = 1\nsteps = 0\n";
+  expect_error(train, 1, "s.toml, line 2: steps is 0, expected at least 1");
   std::ofstream(path("s.toml")) << "stepz = 5\n";
-  expect_error("train --corpus " + path("text.txt") + " --out " + path("m") + " --settings " + path("s.toml"), 1,
-               "stepz");
+  expect_error(train, 1, "s.toml, line 1: 'stepz' is not a setting of 'train' (did you mean 'steps'?)");
 }
 
 TEST_F(Commands, TraceWritesTheNumbersOfTheReference) {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <regex>
+#include <set>
 
 #include "tests/project/source_tree.h"
 
@@ -121,6 +122,39 @@ TEST(Files, SetNothingOfTheProcessInTheLibrary) {
                           }),
             4u);
   EXPECT_THAT(lines_with(files, kProcessState), IsEmpty());
+}
+
+// Options are named by their names; the command line makes flags of them.
+TEST(Files, NameNoFlagsInTheLibrary) {
+  std::vector<SourceFile> files = read_files({"moescope"}, {".cc", ".h"});
+  std::erase_if(files, [](const SourceFile& file) {
+    return file.path.starts_with("moescope/cli/") || file.path == "moescope/io/checkpoint_folder.cc";  // flags of `hf`
+  });
+  EXPECT_THAT(lines_with(files, std::regex(R"(^[^/]*"([^"\\]|\\.)*(^|[^A-Za-z0-9-])--[a-z][a-z])")), IsEmpty());
+}
+
+TEST(Files, NameOnlyOptionsThatAreDescribed) {
+  static const std::regex kDescribed(
+      R"re((?:add|add_bytes|add_setter|add_values)\(\s*(?:list, )?"([a-z0-9-]+)"(?:, "([a-z0-9-]+-range)")?)re");
+  static const std::regex kNamed(R"re(option_name\("([a-z0-9-]+)"\)|option '([a-z0-9-]+)')re");
+  const std::vector<SourceFile> files = read_files({"moescope"}, {".cc", ".h"});
+  const auto matches = [&](const std::regex& pattern) {
+    std::set<std::string> names;
+    for (const SourceFile& file : files) {
+      if (file.path.starts_with("moescope/base/")) continue;  // examples
+      for (auto match = std::sregex_iterator(file.text.begin(), file.text.end(), pattern);
+           match != std::sregex_iterator(); ++match) {
+        for (std::size_t i = 1; i < match->size(); ++i) {
+          if ((*match)[i].matched) names.insert((*match)[i].str());
+        }
+      }
+    }
+    return names;
+  };
+  const std::set<std::string> described = matches(kDescribed), named = matches(kNamed);
+  EXPECT_GT(described.size(), 100u);
+  EXPECT_GT(named.size(), 20u);
+  for (const std::string& name : named) EXPECT_TRUE(described.contains(name)) << name;
 }
 
 TEST(Files, NameNoPackageRegistry) { EXPECT_THAT(lines_with(written_files(), kRegistryHost), IsEmpty()); }

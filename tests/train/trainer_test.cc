@@ -166,11 +166,11 @@ TEST_F(Training, RefusesContradictorySettings) {
     }
     return "no error";
   };
-  EXPECT_THAT(error_of([](TrainSettings& s) { s.corpora.clear(); }), HasSubstr("corpus"));
+  EXPECT_THAT(error_of([](TrainSettings& s) { s.corpora.clear(); }), HasSubstr("option 'corpus' is missing"));
   EXPECT_THAT(error_of([](TrainSettings& s) { s.corpora = {"/no/such/file.txt"}; }), HasSubstr("/no/such/file.txt"));
-  EXPECT_THAT(error_of([](TrainSettings& s) { s.out.clear(); }), HasSubstr("--out"));
-  EXPECT_THAT(error_of([](TrainSettings& s) { s.micro_sequences = 3; }), HasSubstr("--micro-sequences"));
-  EXPECT_THAT(error_of([](TrainSettings& s) { s.validation_frac = 0; }), HasSubstr("--validation-frac"));
+  EXPECT_THAT(error_of([](TrainSettings& s) { s.out.clear(); }), HasSubstr("option 'out' is missing"));
+  EXPECT_THAT(error_of([](TrainSettings& s) { s.micro_sequences = 3; }), HasSubstr("option 'micro-sequences'"));
+  EXPECT_THAT(error_of([](TrainSettings& s) { s.validation_frac = 0; }), HasSubstr("option 'validation-frac' is 0"));
   EXPECT_THAT(error_of([](TrainSettings& s) { s.model.n_experts_per_token = 9; }), HasSubstr("num_experts"));
   EXPECT_THAT(error_of([](TrainSettings& s) { s.model.n_heads = 5; }), HasSubstr("num_attention_heads"));
   EXPECT_THAT(error_of([](TrainSettings& s) { s.model.n_ctx = 100000; }), HasSubstr("sequence"));

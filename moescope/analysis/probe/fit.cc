@@ -117,7 +117,7 @@ std::vector<stats::ProbeItem> ExpertFitter::items_of(const ExpertNeurons& expert
     if (row >= 0) items.push_back({row, item.label, item.part});
   }
   const auto concept_key = static_cast<std::uint64_t>(job.concept_idx);
-  if (options_.published && job.variant != Variant::kSelect) {
+  if (options_.protocol == Protocol::kPublished && job.variant != Variant::kSelect) {
     stratify(items, hash64(options_.seed, kStratify, key_of(expert), concept_key));
   }
   if (job.variant == Variant::kShuffled) {

@@ -19,12 +19,22 @@
 #include <vector>
 
 #include "moescope/analysis/probe/samples.h"
+#include "moescope/base/words.h"
 #include "moescope/stats/sparse_probe.h"
 
 namespace moescope::analysis::probe {
 
 enum class Variant : std::uint8_t { kMain, kSelect, kShuffled, kHalfA, kHalfB, kShifted, kMatched };
 const char* variant_word(Variant variant);
+
+// How train and test parts are drawn.
+enum class Protocol {
+  kByDocument,  // in different documents
+  kPublished,   // tokens of an expert, stratified
+};
+constexpr auto words_for(Protocol) {
+  return std::to_array<Word<Protocol>>({{Protocol::kByDocument, "default"}, {Protocol::kPublished, "published"}});
+}
 
 struct MatchedOptions {
   std::int32_t width = 0;  // neurons of a subset; 0: no such control
@@ -34,7 +44,7 @@ struct MatchedOptions {
 
 struct FitOptions {
   stats::SparseProbeOptions probe;
-  bool published = false;
+  Protocol protocol = Protocol::kByDocument;
   bool controls = true;
   MatchedOptions matched;
   double active_frac = 0.1;  // a neuron is active if |a| > this share of the token's largest |a| in the expert

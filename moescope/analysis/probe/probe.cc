@@ -13,6 +13,7 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/engine/engine.h"
 #include "moescope/engine/memory.h"
+#include "moescope/io/option_json.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/machine/device.h"
 
@@ -25,33 +26,6 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kGoesOn = "layers that were done are saved; the same command goes on";
-
-void check(const ProbeOptions& options) {
-  const auto at_least = [](const char* name, std::int64_t value, std::int64_t least) {
-    if (value < least) throw usage_error("{} is {}, expected at least {}", name, value, least);
-  };
-  if (options.out.empty()) throw usage_error("no run directory given").hint("--out DIR");
-  if (options.corpus.empty() && options.tagged.empty()) {
-    throw usage_error("no text given").hint("name a corpus, tagged text with --tagged, or both");
-  }
-  at_least("--window-characters", options.sample.window_characters, 1);
-  at_least("--windows-per-document", options.sample.windows_per_document, 1);
-  at_least("--tokens-per-concept", options.sample.n_tokens_per_concept, 2);
-  at_least("--min-per-class", options.fit.probe.min_per_class, 1);
-  at_least("--max-documents", options.max_documents, 0);
-  if (options.fit.probe.widths.empty()) throw usage_error("--ks names no k");
-  for (std::size_t i = 0; i < options.fit.probe.widths.size(); ++i) {
-    at_least("--ks", options.fit.probe.widths[i], i == 0 ? 1 : options.fit.probe.widths[i - 1] + 1);
-  }
-  const MatchedOptions& matched = options.fit.matched;
-  if ((matched.width > 0) != (matched.n_subsets > 0)) {
-    throw usage_error("--matched-width and --matched-experts belong together");
-  }
-  if (!(matched.token_frac > 0 && matched.token_frac <= 1)) {
-    throw usage_error("--matched-token-frac is {}, expected a number in (0, 1]", matched.token_frac);
-  }
-  if (matched.width > 0 && !options.fit.controls) throw usage_error("--matched-width needs the controls");
-}
 
 // A layer of one expert is dense, whatever its family is called.
 bool is_one_block(const model::ModelConfig& config, std::int64_t layer) { return config.n_experts(layer) == 1; }
@@ -101,40 +75,20 @@ ProbeCorpus read_corpus(const engine::OpenedModel& model, const ProbeOptions& op
   sample.n_threads = model.machine().n_threads;
   SampleBuilder builder(model.tokenizer(), concepts, sample);
   if (!options.corpus.empty()) counts.corpus = add_corpus(builder, options.corpus, 0, options, counts);
-  for (const std::string& path : options.tagged) add_tagged(builder, path, 0, options, counts);
+  for (const fs::path& path : options.tagged) add_tagged(builder, path.string(), 0, options, counts);
   if (!options.shifted.empty()) counts.shifted = add_corpus(builder, options.shifted, 1, options, counts);
-  for (const std::string& path : options.shifted_tagged) add_tagged(builder, path, 1, options, counts);
+  for (const fs::path& path : options.shifted_tagged) add_tagged(builder, path.string(), 1, options, counts);
   ProbeCorpus corpus = builder.build();
   if (corpus.n_sampled == 0) throw input_error("no concept occurs in this text: there is nothing to probe");
   return corpus;
 }
 
-json settings_json(const engine::OpenedModel& model, const ProbeOptions& options) {
-  return {{"model", model.choice().model},
-          {"corpus", options.corpus},
-          {"tagged", options.tagged},
-          {"shifted", options.shifted},
-          {"shifted_tagged", options.shifted_tagged},
-          {"concepts", options.concepts.empty() ? "built in" : options.concepts.string()},
-          {"protocol", options.fit.published ? "published" : "default"},
-          {"max_documents", options.max_documents},
-          {"layers", options.layers},
-          {"window_characters", options.sample.window_characters},
-          {"tagged_characters", options.sample.tagged_characters},
-          {"windows_per_document", options.sample.windows_per_document},
-          {"tokens_per_concept", options.sample.n_tokens_per_concept},
-          {"latex_domains", options.sample.latex_domains},
-          {"code_domains", options.sample.code_domains},
-          {"ks", options.fit.probe.widths},
-          {"min_per_class", options.fit.probe.min_per_class},
-          {"c", options.fit.probe.logistic.c},
-          {"controls", options.fit.controls},
-          {"matched_width", options.fit.matched.width},
-          {"matched_experts", options.fit.matched.n_subsets},
-          {"matched_token_frac", options.fit.matched.token_frac},
-          {"active_frac", options.fit.active_frac},
-          {"seed", options.seed},
-          {"dtype_asked", model.machine().dtype}};
+json settings_json(const engine::OpenedModel& model, const ProbeOptions& options, io::Settings which) {
+  json settings = io::settings_json(options, which);
+  if (options.concepts.empty()) settings["concepts"] = "built in";
+  settings.update(io::settings_json(model.choice(), which));
+  settings.update(io::settings_json(model.machine(), which));
+  return settings;
 }
 
 // What one probe run is made of; views its parts.
@@ -155,7 +109,7 @@ json identity_json(const Run& run) {
     }
     hasher.add(one.name + "\n" + one.category + "\n");
   }
-  json identity = settings_json(run.model, run.options);
+  json identity = settings_json(run.model, run.options, io::Settings::kIdentity);
   identity["command"] = "probe";
   identity["dtype"] = machine::dtype_word(run.model.dtype());
   identity["model_hash"] = run.model.model_hash();
@@ -175,7 +129,7 @@ void require_same(const json& found, const json& wanted, const fs::path& folder)
   }
   throw input_error("holds another run (it differs in {})", keys.empty() ? "its settings" : keys)
       .at(folder.string())
-      .hint("name a new folder with --out");
+      .hint("name a new folder with option 'out'");
 }
 
 std::vector<std::int64_t> wanted_layers(const ProbeOptions& options, std::int64_t n_layers) {
@@ -186,7 +140,7 @@ std::vector<std::int64_t> wanted_layers(const ProbeOptions& options, std::int64_
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
   if (layers.front() < 0 || layers.back() >= n_layers) {
-    throw usage_error("--layers names layer {}, the model has layers 0 to {}",
+    throw usage_error("option 'layers' names layer {}, the model has layers 0 to {}",
                       layers.front() < 0 ? layers.front() : layers.back(), n_layers - 1);
   }
   return layers;
@@ -261,7 +215,8 @@ json skipped_json(const Run& run, const LayerFiles::Counts& counts) {
   };
   const TextCounts& text = run.counts;
   add("documents", text.corpus.n_empty + text.shifted.n_empty, "without text");
-  add("corpora", text.n_documents_not_read, "not read to their end: --max-documents was reached");
+  add("corpora", text.n_documents_not_read,
+      "not read to their end: the most documents that were asked for were reached");
   add("sentences", text.tagged.n_unaligned, "tags that do not align with the text");
   add("sentences", text.tagged.n_empty, "without words");
   add("bytes", text.corpus.n_replaced_bytes + text.shifted.n_replaced_bytes + text.tagged.n_replaced_bytes,
@@ -293,8 +248,9 @@ json concepts_json(const Run& run) {
 json run_json(const Run& run, const json& identity, const LayerFiles::Counts& counts, const LayerProber& prober,
               const engine::RunResult& pass, std::int64_t n_spilled_bytes) {
   const model::ModelConfig& config = run.model.config();
-  json result = {
-      {"schema", io::kRunSchemaVersion}, {"command", "probe"}, {"settings", settings_json(run.model, run.options)}};
+  json result = {{"schema", io::kRunSchemaVersion},
+                 {"command", "probe"},
+                 {"settings", settings_json(run.model, run.options, io::Settings::kAll)}};
   result["settings"]["revision"] = run.model.choice().revision;
   result["identity"] = identity;
   result["model"] = {{"name", run.model.choice().model},
@@ -343,7 +299,8 @@ ProbeSummary probe(const engine::OpenedModel& model, const ProbeOptions& options
   const std::vector<std::int64_t> layers = wanted_layers(options, config.n_layers);
   if (options.fit.matched.width > 0 &&
       std::none_of(layers.begin(), layers.end(), [&](std::int64_t l) { return is_one_block(config, l); })) {
-    throw usage_error("--matched-width is a control for dense layers, and no layer that is probed is dense");
+    throw usage_error("{} is a control for dense layers, and no layer that is probed is dense",
+                      option_name("matched-width"));
   }
   console.status("reading the text");
   TextCounts counts;

@@ -10,35 +10,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
-#include "moescope/analysis/probe/fit.h"
-#include "moescope/analysis/probe/samples.h"
+#include "moescope/analysis/probe/options.h"
 #include "moescope/base/progress.h"
 #include "moescope/engine/opened_model.h"
-#include "moescope/io/documents.h"
-#include "moescope/io/tagged_text.h"
 
 namespace moescope::analysis::probe {
-
-struct ProbeOptions {
-  std::string corpus;               // path or "system"; empty: tagged text only
-  std::vector<std::string> tagged;  // tagged texts, for parts of speech
-  std::string shifted;              // corpus of another source; empty: no such control
-  std::vector<std::string> shifted_tagged;
-  std::filesystem::path concepts;  // empty: built in
-  std::filesystem::path out;
-  io::CorpusOptions corpus_options;
-  io::TaggedOptions tagged_options;
-  std::int64_t max_documents = 0;    // of each corpus, the first ones; 0: all
-  std::vector<std::int64_t> layers;  // empty: all
-
-  SampleOptions sample;
-  FitOptions fit;
-  std::uint64_t seed = 1;
-
-  std::int64_t max_wave_tokens = 0, max_batch_tokens = 0;  // 0: from the memory budget
-};
 
 struct ProbeSummary {
   std::filesystem::path out;

@@ -9,7 +9,9 @@
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
 #include "moescope/base/random.h"
+#include "moescope/io/option_json.h"
 #include "moescope/io/run_directory.h"
+#include "moescope/machine/device.h"
 
 namespace moescope::analysis::superpose {
 
@@ -22,18 +24,11 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 std::uint64_t word(std::int64_t i) { return static_cast<std::uint64_t>(i); }
 
 void check(const SuperposeOptions& options) {
-  const auto at_least = [](const char* name, std::int64_t value, std::int64_t least) {
-    if (value < least) throw usage_error("{} is {}, expected at least {}", name, value, least);
-  };
-  if (options.out.empty()) throw usage_error("no folder given").hint("--out DIR");
+  check_options(options);
   if (!options.corpus.empty() && !options.run.empty()) {
-    throw usage_error("a corpus and --run both tell how experts are used").hint("give one of them");
+    throw usage_error("{} and {} both tell how experts are used", option_name("corpus"), option_name("run"))
+        .hint("give one of them");
   }
-  at_least("--tokens", options.n_tokens, 0);
-  at_least("--context", options.context, 2);
-  at_least("--features", options.n_features, 2);
-  at_least("--least-tokens", options.least_tokens, 1);
-  at_least("--draws", options.n_draws, 1);
 }
 
 // Measures one layer after the other and collects the rows.
@@ -179,23 +174,11 @@ json run_json(const Inputs& inputs, const std::string& use, double seconds) {
   const SuperposeOptions& options = inputs.options;
   const model::ModelConfig& config = inputs.model.config();
   json run = {{"schema", io::kRunSchemaVersion}, {"command", "superpose"}, {"use", use}, {"seconds", seconds}};
-  const machine::MachineOptions& machine = inputs.model.machine();
-  run["settings"] = {{"model", inputs.model.choice().model},
-                     {"revision", inputs.model.choice().revision},
-                     {"corpus", options.corpus},
-                     {"text_field", options.corpus_options.text_field},
-                     {"domain_field", options.corpus_options.domain_field},
-                     {"run", options.run.string()},
-                     {"probes", options.probes.string()},
-                     {"tokens", options.n_tokens},
-                     {"context", options.context},
-                     {"features", options.n_features},
-                     {"least_tokens", options.least_tokens},
-                     {"draws", options.n_draws},
-                     {"resamples", options.n_resamples},
-                     {"seed", options.seed},
-                     {"device", machine.device},
-                     {"dtype", machine.dtype}};
+  json& settings = run["settings"];
+  settings = io::settings_json(options);
+  settings.update(io::settings_json(inputs.model.choice()));
+  settings.update(io::settings_json(inputs.model.machine()));
+  settings["dtype"] = machine::dtype_word(inputs.model.dtype());
   run["model"] = {{"name", inputs.model.choice().model},
                   {"family", config.family},
                   {"n_layers", config.n_layers},
@@ -215,6 +198,24 @@ json run_json(const Inputs& inputs, const std::string& use, double seconds) {
 }
 
 }  // namespace
+
+void SuperposeOptions::describe(OptionList& list) {
+  list.add("corpus", corpus, "documents: file, folder or `system`; tells how experts are used and gives token features",
+           {.positional = true});
+  list.add("out", out, "folder for tables and figures", {.required = true, .in_identity = false});
+  list.add("run", run, "run directory of `record`: the use of experts, without a pass");
+  list.add("probes", probes, "run directory of `probe`: concepts as features");
+  corpus_options.describe(list);
+  list.add("tokens", n_tokens, "of the corpus; 0: all", {.unit = "tokens", .least = 0});
+  list.add("context", context, "tokens that the model sees together", {.unit = "tokens", .least = 2});
+  list.group("Measures");
+  list.add("features", n_features,
+           "token features: the most frequent tokens of the corpus, random ones without a corpus", {.least = 2});
+  list.add("least-tokens", least_tokens, "fewer tokens of a class in an expert: no direction from text", {.least = 1});
+  list.add("draws", n_draws, "of each null model", {.least = 1});
+  list.add("resamples", n_resamples, "of the experts for intervals", {.least = 100, .most = 100000});
+  list.add("seed", seed, "of samples and null models");
+}
 
 SuperposeResult superpose(const engine::OpenedModel& model, const SuperposeOptions& options, const Console& console) {
   check(options);

@@ -31,6 +31,8 @@ struct SuperposeOptions {
   std::int64_t n_draws = 5;        // of each null model
   std::int64_t n_resamples = 2000;
   std::uint64_t seed = 1;
+
+  void describe(OptionList& list);
 };
 
 struct SuperposeResult {

@@ -5,6 +5,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/io/byte_source.h"
+#include "moescope/io/option_json.h"
 #include "moescope/io/run_directory.h"
 #include "moescope/report/compare/figures.h"
 #include "moescope/report/compare/tables.h"
@@ -86,30 +87,47 @@ std::string describe_model(const json& model) {
 }
 
 void check(const CompareOptions& options) {
-  if (options.inputs.empty()) throw usage_error("nothing to compare").hint("moescope compare RUN_OR_CSV ... --out DIR");
-  if (options.out.empty()) throw usage_error("no folder for the results given").hint("--out DIR");
+  check_options(options);
   for (const auto& [name, frac] : options.active_fracs) {
-    if (!(frac > 0 && frac <= 1))
-      throw usage_error("--active-frac of '{}' is {}, expected a number in (0, 1]", name, frac);
+    if (!(frac > 0 && frac <= 1)) {
+      throw usage_error("{} of '{}' is {}, expected a number above 0 and at most 1", option_name("active-frac"), name,
+                        frac);
+    }
   }
 }
 
 std::vector<ComparedModel> read_models(const CompareOptions& options) {
   std::vector<ComparedModel> models;
   std::set<std::string> names;
-  for (const std::string& input : options.inputs) {
-    models.push_back(read_model(input, options));
+  for (const std::filesystem::path& input : options.inputs) {
+    models.push_back(read_model(input.string(), options));
     if (!names.insert(models.back().name).second) {
       throw input_error("two models are called '{}'", models.back().name).hint("name them: NAME=PATH");
     }
   }
   for (const auto& [name, frac] : options.active_fracs) {
-    if (!names.contains(name)) throw usage_error("--active-frac names '{}', which is none of the models", name);
+    if (!names.contains(name)) {
+      throw usage_error("{} names '{}', which is none of the models", option_name("active-frac"), name);
+    }
   }
   return models;
 }
 
 }  // namespace
+
+void CompareOptions::describe(OptionList& list) {
+  list.add("inputs", inputs,
+           "run directories of `probe` and published CSV files (.gz, .zst); NAME=PATH gives a name; differences are "
+           "against the first",
+           {.required = true, .positional = true});
+  list.add("out", out, "folder for tables and figures", {.required = true, .in_identity = false});
+  list.add("k", scatter_k, "of the scatter of concepts and of the experts per concept",
+           {.least = 1, .key = "scatter_k"});
+  list.add("active-frac", active_fracs, "NAME=SHARE: active / all parameters of a model whose file does not tell");
+  list.add("resamples", bootstrap.n_resamples, "of the concepts for intervals", {.least = 100, .most = 100000});
+  list.add("seed", bootstrap.seed, "of the resamples");
+  list.add("figures", figures, "beside the tables; they need gnuplot");
+}
 
 ComparedModel read_model(const std::string& input, const CompareOptions& options) {
   const auto [name, path] = split_input(input);
@@ -138,11 +156,8 @@ CompareResult compare(const CompareOptions& options, const Console& console) {
   fs::create_directories(options.out);
   CompareResult result;
   json& summary = result.summary;
-  summary = {{"schema", 1}, {"models", json::array()}, {"differences", json::array()}, {"settings", json::object()}};
-  summary["settings"] = {{"inputs", options.inputs},
-                         {"scatter_k", options.scatter_k},
-                         {"resamples", options.bootstrap.n_resamples},
-                         {"seed", options.bootstrap.seed}};
+  summary = {{"schema", 1}, {"models", json::array()}, {"differences", json::array()}};
+  summary["settings"] = io::settings_json(options);
   console.status("computing aggregates");
   std::vector<Measure> measures;
   for (const ComparedModel& model : models) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "moescope/base/options.h"
 #include "moescope/base/progress.h"
 #include "moescope/report/compare/probe_aggregates.h"
 
@@ -28,12 +29,15 @@ struct ComparedModel {
 };
 
 struct CompareOptions {
-  std::vector<std::string> inputs;             // PATH or NAME=PATH
+  std::vector<std::filesystem::path> inputs;   // PATH or NAME=PATH
   std::map<std::string, double> active_fracs;  // by name, for files that do not tell
   std::filesystem::path out;                   // folder, made if absent
   std::int32_t scatter_k = 1;                  // of the scatter of concepts and of the experts per concept
   bool figures = true;
   BootstrapOptions bootstrap;
+
+  void describe(OptionList& list);
+
   std::map<std::string, std::string> categories;  // concept -> category; others are "other"
 };
 

@@ -398,8 +398,8 @@ std::vector<plot::Figure> compare_figures(const std::vector<ComparedModel>& mode
   figures.push_back(by_category(models, options));
   add(scatter(models, options), "no concept_scatter: it needs two models with common concepts at that k");
   add(sparsity(models, measures),
-      "no sparsity figure: it needs two models with different, known shares of active parameters (--active-frac "
-      "NAME=SHARE)");
+      "no sparsity figure: it needs two models with different, known shares of active parameters (option "
+      "'active-frac' NAME=SHARE)");
   add(close_experts(models, options), "no experts_per_concept figure: no model has experts");
   add(normalised(models, measures),
       "no curves_normalised figure: published files do not tell how many neurons are active");

@@ -41,6 +41,7 @@ std::int64_t most_windows_of_a_kind(const RunData& data) {
 
 // Encodes with fewer and fewer windows until the page fits; nothing but windows is ever left out.
 std::string page_that_fits(const RunData& data, const ReportOptions& options, ReportResult& result) {
+  const double max_bytes = 1e6 * options.max_megabytes;
   PageDataOptions page_options;
   page_options.max_windows_per_kind = options.max_windows;
   page_options.link_files = fs::weakly_canonical(result.path).parent_path() == fs::weakly_canonical(data.folder);
@@ -50,8 +51,8 @@ std::string page_that_fits(const RunData& data, const ReportOptions& options, Re
     std::string page = make_page(title_of(data), page_data);
     result.n_windows = page_data.n_windows;
     result.n_windows_shown = page_data.n_windows_shown;
-    if (page.size() <= options.max_bytes || options.max_windows || n_windows == 0) return page;
-    const double share = static_cast<double>(options.max_bytes) / static_cast<double>(page.size());
+    if (static_cast<double>(page.size()) <= max_bytes || options.max_windows || n_windows == 0) return page;
+    const double share = max_bytes / static_cast<double>(page.size());
     n_windows = std::min(n_windows - 1, static_cast<std::int64_t>(static_cast<double>(n_windows) * share));
     page_options.max_windows_per_kind = n_windows;
   }
@@ -67,6 +68,16 @@ bool completes_run(const RunData& data, const fs::path& out) {
 }
 
 }  // namespace
+
+void ReportOptions::describe(OptionList& list) {
+  list.add("run-dir", run_dir, "run directory that `record` (and `label`) wrote",
+           {.required = true, .positional = true});
+  list.add("out", out, "file to write; without: RUN_DIR/report.html", {.in_identity = false});
+  list.add("windows", max_windows, "evidence windows of an expert and kind; without: all that fit",
+           {.unit = "windows", .least = 0, .excludes = "max-mb"});
+  list.add("max-mb", max_megabytes, "show fewer windows rather than write a larger file, in MB (10^6)",
+           {.unit = "MB", .above = 0});
+}
 
 ReportResult write_report(const ReportOptions& options, const Console& console) {
   const auto start = std::chrono::steady_clock::now();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "moescope/base/options.h"
 #include "moescope/base/progress.h"
 
 namespace moescope::report {
@@ -15,7 +16,9 @@ struct ReportOptions {
   std::filesystem::path run_dir;
   std::filesystem::path out;                // empty: RUN_DIR/report.html
   std::optional<std::int64_t> max_windows;  // of an expert and kind; without: as many as fit in max_bytes
-  std::uint64_t max_bytes = 24'000'000;     // above it fewer evidence windows are shown, and the page says so
+  double max_megabytes = 24;                // of 10^6 bytes; above it fewer windows are shown, and the page says so
+
+  void describe(OptionList& list);
 };
 
 struct ReportResult {

@@ -286,10 +286,12 @@ TEST(Compare, WrongUseIsToldInOneLine) {
     }
     return "no error";
   };
-  EXPECT_THAT(error_of([](CompareOptions& options) { options.inputs.clear(); }), HasSubstr("nothing to compare"));
-  EXPECT_THAT(error_of([](CompareOptions& options) { options.out.clear(); }), HasSubstr("--out"));
+  EXPECT_THAT(error_of([](CompareOptions& options) { options.inputs.clear(); }),
+              HasSubstr("option 'inputs' is missing"));
+  EXPECT_THAT(error_of([](CompareOptions& options) { options.out.clear(); }), HasSubstr("option 'out' is missing"));
   EXPECT_THAT(error_of([](CompareOptions& options) { options.inputs[1] = options.inputs[0]; }), HasSubstr("NAME=PATH"));
-  EXPECT_THAT(error_of([](CompareOptions& options) { options.active_fracs["dense"] = 2; }), HasSubstr("(0, 1]"));
+  EXPECT_THAT(error_of([](CompareOptions& options) { options.active_fracs["dense"] = 2; }),
+              HasSubstr("option 'active-frac' of 'dense' is 2"));
   EXPECT_THAT(error_of([](CompareOptions& options) { options.active_fracs["nobody"] = 0.5; }), HasSubstr("nobody"));
   EXPECT_THAT(error_of([](CompareOptions& options) { options.inputs[0] = "no/such"; }), HasSubstr("no/such"));
 }

@@ -70,9 +70,9 @@ TEST(FullSizeReport, ShowsFewerWindowsRatherThanOutgrowItsLimit) {
   report_options.run_dir = folder.path();
   const ReportResult whole = write_report(report_options, Console());
   EXPECT_EQ(whole.n_windows_shown, whole.n_windows);
-  report_options.max_bytes = whole.n_bytes * 6 / 10;
+  report_options.max_megabytes = 0.6e-6 * static_cast<double>(whole.n_bytes);
   const ReportResult result = write_report(report_options, Console());
-  EXPECT_LE(result.n_bytes, report_options.max_bytes);
+  EXPECT_LE(static_cast<double>(result.n_bytes), 1e6 * report_options.max_megabytes);
   EXPECT_LT(result.n_windows_shown, result.n_windows);
   EXPECT_GT(result.n_windows_shown, result.n_windows / 10);
   const auto core = nlohmann::json::parse(testing::data_blocks(testing::text_of(folder / "report.html")).at("core"));
