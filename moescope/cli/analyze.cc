@@ -10,7 +10,7 @@
 #include "moescope/cli/command.h"
 #include "moescope/cli/record_flags.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/label/labeler.h"
 #include "moescope/record/record.h"
 #include "moescope/report/run/report.h"
@@ -48,10 +48,13 @@ void print_table(const label::Labels& labels, const label::RunData& run, const l
 }
 
 void run_analyze(CLI::App& command, AnalyzeFlags& flags, const Session& session) {
-  const record::RecordOptions options = finish(command, flags);
+  record::RecordOptions options = finish(command, flags);
+  options.invocation = session.invocation;
+  options.last_step = flags.label.last_step = false;  // the report is
   const record::RecordSummary recorded = record::record(options, session.console);
   const label::RunData run = label::read_run_data(options.out);
   flags.label.seed = options.seed;
+  flags.label.invocation = session.invocation;
   flags.label.split.seed = options.seed;
   flags.label.n_threads = options.n_threads;
   std::optional<text::ConceptLibrary> concepts;

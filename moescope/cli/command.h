@@ -4,12 +4,14 @@
 #include <CLI/CLI.hpp>
 
 #include "moescope/base/progress.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::cli {
 
-// What every command gets from main: where to speak. stdout is for data only.
+// What every command gets from main: where to speak, and what was called. stdout is for data only.
 struct Session {
   Console console;
+  run::Invocation invocation;  // for run.json
 };
 
 // Adds flags to `command` and sets its callback. Called once at start; must be cheap.

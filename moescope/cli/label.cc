@@ -7,7 +7,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/label/labeler.h"
 
 namespace moescope::cli {
@@ -115,6 +115,7 @@ void add_label(CLI::App& command, const Session& session) {
   command.footer("Example:\n  moescope label runs/olmoe --seed 7\nWrites labels.jsonl and label_summary.json there.");
   command.callback([flags, session] {
     flags->options.split.seed = flags->options.seed;
+    flags->options.invocation = session.invocation;
     run_label(*flags, session);
   });
 }

@@ -1,9 +1,11 @@
+#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <string_view>
 
@@ -47,6 +49,8 @@ moescope::Console stderr_console() {
   return console;
 }
 
+std::string utc_now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
+
 // One line on stderr, in place of a status line that may stand there.
 void print_error(const moescope::Console& console, const char* message) {
   console.status("");
@@ -74,7 +78,7 @@ int exit_code(const Error& error) {
 
 int main(int argc, char** argv) {
   moescope::catch_interrupts();
-  const moescope::cli::Session session{stderr_console()};
+  const moescope::cli::Session session{stderr_console(), {{argv, argv + argc}, utc_now()}};
   CLI::App app("moescope: what every expert of a Mixture-of-Experts language model does");
   app.set_version_flag("--version", MOESCOPE_VERSION);
   app.require_subcommand(1);

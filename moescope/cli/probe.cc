@@ -35,6 +35,7 @@ void run(CLI::App& command, ProbeFlags& flags, const Session& session) {
   options.fit.published = flags.protocol == "published";
   options.fit.controls = !flags.no_controls;
   if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
+  options.invocation = session.invocation;
   const analysis::probe::ProbeSummary summary = analysis::probe::probe(options, session.console);
   if (flags.json) {
     std::fputs((summary.run.dump(2) + "\n").c_str(), stdout);

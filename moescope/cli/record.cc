@@ -5,7 +5,6 @@
 
 #include "moescope/cli/command.h"
 #include "moescope/cli/record_flags.h"
-#include "moescope/io/run_directory.h"
 
 namespace moescope::cli {
 
@@ -18,8 +17,9 @@ void add_record(CLI::App& command, const Session& session) {
   command.add_flag("--json", flags->json, "print run.json");
   command.footer("Example: moescope record models/tiny-olmoe corpus.jsonl.zst --out runs/tiny --tokens 500000");
   command.callback([flags, &command, &session] {
-    const record::RecordSummary summary = record::record(finish(command, *flags), session.console);
-    io::write_file_atomically(summary.out / "DONE", "");
+    record::RecordOptions options = finish(command, *flags);
+    options.invocation = session.invocation;
+    const record::RecordSummary summary = record::record(options, session.console);
     std::fputs(flags->json ? (summary.run.dump(2) + "\n").c_str() : record::describe(summary).c_str(), stdout);
   });
 }

@@ -7,7 +7,6 @@
 #include "moescope/base/byte_size.h"
 #include "moescope/cli/command.h"
 #include "moescope/cli/settings_file.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/report/superpose/figures.h"
 
 namespace moescope::cli {
@@ -25,9 +24,10 @@ void run(CLI::App& command, SuperposeFlags& flags, const Session& session) {
   apply_settings_file(command, flags.settings);
   analysis::superpose::SuperposeOptions& options = flags.options;
   if (!flags.memory.empty()) options.memory_bytes = parse_bytes(flags.memory);
+  options.invocation = session.invocation;
+  options.last_step = flags.no_figures;
   const analysis::superpose::SuperposeResult result = analysis::superpose::superpose(options, session.console);
   if (!flags.no_figures) report::draw_superpose_figures(options.out);
-  io::write_file_atomically(options.out / "DONE", "");
   if (flags.json) {
     std::fputs((result.run.dump(2) + "\n").c_str(), stdout);
     return;

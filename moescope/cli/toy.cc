@@ -9,7 +9,6 @@
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
 #include "moescope/report/toy/page.h"
-#include "moescope/toy/specialization.h"
 #include "moescope/toy/summary.h"
 #include "moescope/toy/sweep.h"
 
@@ -78,12 +77,8 @@ void add_toy(CLI::App& command, const Session& session) {
       return;
     }
     const toy::SweepResult result = toy::run_sweep(settings, flags->out, flags->train, session.console);
-    toy::write_sweep(result, flags->out, flags->train);
-    if (settings.experiment == "specialization") {
-      toy::write_specialization(result, flags->out, flags->train.n_threads);
-    }
+    toy::write_sweep(result, flags->out, flags->train, {session.invocation, flags->no_figures});
     const report::ToyPage page = flags->no_figures ? report::ToyPage() : report::write_toy_page(flags->out);
-    toy::finish_sweep(flags->out);
     for (const std::string& warning : result.warnings) session.console.line("warning: " + warning);
     print_result(*flags, result);
     check_page(*flags, page);

@@ -12,7 +12,7 @@
 
 #include "moescope/base/interrupt.h"
 #include "moescope/io/documents.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/table.h"
 #include "moescope/record/record.h"

@@ -17,6 +17,7 @@
 #include "moescope/base/progress.h"
 #include "moescope/io/documents.h"
 #include "moescope/io/tagged_text.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::analysis::probe {
 
@@ -41,6 +42,7 @@ struct ProbeOptions {
   std::uint64_t memory_bytes = 0;  // 0: half of what is free
   std::int64_t max_wave_tokens = 0, max_batch_tokens = 0;
   int n_threads = 0;
+  run::Invocation invocation;  // for run.json
 };
 
 struct ProbeSummary {

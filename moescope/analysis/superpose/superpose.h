@@ -13,6 +13,8 @@
 
 #include "moescope/analysis/superpose/tables.h"
 #include "moescope/base/progress.h"
+#include "moescope/run/run_directory.h"
+#include "moescope/run/superpose_files.h"
 
 namespace moescope::analysis::superpose {
 
@@ -32,16 +34,19 @@ struct SuperposeOptions {
   std::string device = "cpu", dtype = "auto";  // of the passes; weights are measured in float32
   std::uint64_t memory_bytes = 0;
   int n_threads = 0;
+  run::Invocation invocation;  // for run.json
+  bool last_step = true;       // false: figures follow at once, and whoever draws them writes DONE
 };
 
 struct SuperposeResult {
+  bool already_complete = false;  // nothing was run, and `experts` is empty
   std::vector<ExpertRow> experts;
-  std::vector<Summary> summaries;
+  std::vector<run::SuperpositionSummaryRow> summaries;
   nlohmann::json run;  // run.json
 };
 
-// Writes superposition.csv and .parquet (expert_table), summary.csv (summary_table) and run.json; DONE is left to the
-// caller, who adds figures. Throws kInput, kUsage, kEnvironment, kInterrupted.
+// Writes superposition.csv, summary.csv (run/superpose_files.h) and run.json; a finished folder of the same run is left
+// as it is. Throws kInput (a folder of another run, ...), kUsage, kEnvironment, kInterrupted.
 SuperposeResult superpose(const SuperposeOptions& options, const Console& console);
 
 // Lines for people: the model's mean dimensionality and features per dimension by set, beside the null models.
