@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "moescope/base/random.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/model/family.h"
 #include "moescope/text/windows.h"

@@ -30,7 +30,7 @@
 #include "moescope/engine/engine.h"
 #include "moescope/engine/memory.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/model/family.h"
 #include "moescope/model/language_model.h"
 #include "moescope/record/recorder.h"

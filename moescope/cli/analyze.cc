@@ -9,7 +9,7 @@
 #include "moescope/cli/command.h"
 #include "moescope/cli/concept_options.h"
 #include "moescope/cli/model_options.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/checkpoint_folder.h"
 #include "moescope/label/labeler.h"
 #include "moescope/record/record.h"
 #include "moescope/report/run/report.h"
@@ -51,6 +51,8 @@ class AnalyzeCommand : public Command {
   }
 
   void run(const Session& session) override {
+    record_.invocation = label_.invocation = session.invocation;
+    record_.last_step = label_.last_step = false;  // the report is
     const record::RecordSummary recorded = record::record(model_.open(), record_, session.console);
     const label::RunData run = label::read_run_data(record_.out);
     label_.seed = record_.seed;

@@ -8,12 +8,14 @@
 
 #include "moescope/base/options.h"
 #include "moescope/base/progress.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::cli {
 
-// What every command gets from main: where to speak. stdout is for data only.
+// What every command gets from main: where to speak, and what was called. stdout is for data only.
 struct Session {
   Console console;
+  run::Invocation invocation;  // for run.json
 };
 
 // Owns the options of one call. Every command takes also the option `settings`, a file (run_command).

@@ -8,7 +8,7 @@
 #include "moescope/base/error.h"
 #include "moescope/cli/command.h"
 #include "moescope/cli/concept_options.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/label/labeler.h"
 
 namespace moescope::cli {
@@ -63,6 +63,7 @@ class LabelCommand : public Command {
     }
     if (run_directory_.empty()) throw usage_error("label needs a run directory").hint("moescope label RUN");
     options_.split.seed = options_.seed;
+    options_.invocation = session.invocation;
     const std::optional<text::ConceptLibrary> concepts = concepts_.load();
     const label::RunData run = label::read_run_data(run_directory_);
     const label::Labels labels = label::label_experts(run, options_, concepts ? &*concepts : nullptr, session.console);

@@ -1,8 +1,10 @@
+#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <string>
 #include <vector>
@@ -28,6 +30,8 @@ moescope::Console stderr_console() {
   }
   return console;
 }
+
+std::string utc_now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
 // One line on stderr, in place of a status line that may stand there.
 void print_error(const moescope::Console& console, const char* message) {
@@ -76,7 +80,7 @@ int exit_code(const Error& error) {
 
 int main(int argc, char** argv) {
   moescope::catch_interrupts();
-  const moescope::cli::Session session{stderr_console()};
+  const moescope::cli::Session session{stderr_console(), {{argv, argv + argc}, utc_now()}};
   try {
     run({argv + std::min(argc, 1), argv + argc}, session);
     return 0;

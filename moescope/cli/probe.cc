@@ -27,6 +27,7 @@ class ProbeCommand : public Command {
   }
 
   void run(const Session& session) override {
+    options_.invocation = session.invocation;
     const analysis::probe::ProbeSummary summary = analysis::probe::probe(model_.open(), options_, session.console);
     if (json_) {
       std::fputs((summary.run.dump(2) + "\n").c_str(), stdout);

@@ -5,7 +5,6 @@
 
 #include "moescope/cli/command.h"
 #include "moescope/cli/model_options.h"
-#include "moescope/io/run_directory.h"
 
 namespace moescope::cli {
 namespace {
@@ -19,8 +18,8 @@ class RecordCommand : public Command {
     list.add("json", json_, "print run.json");
   }
   void run(const Session& session) override {
+    options_.invocation = session.invocation;
     const record::RecordSummary summary = record::record(model_.open(), options_, session.console);
-    io::write_file_atomically(summary.out / "DONE", "");
     std::fputs(json_ ? (summary.run.dump(2) + "\n").c_str() : record::describe(summary).c_str(), stdout);
   }
 

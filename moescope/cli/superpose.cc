@@ -5,7 +5,6 @@
 
 #include "moescope/cli/command.h"
 #include "moescope/cli/model_options.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/report/superpose/figures.h"
 
 namespace moescope::cli {
@@ -22,10 +21,11 @@ class SuperposeCommand : public Command {
   }
 
   void run(const Session& session) override {
+    options_.invocation = session.invocation;
+    options_.last_step = !figures_;
     const analysis::superpose::SuperposeResult result =
         analysis::superpose::superpose(model_.open(), options_, session.console);
     if (figures_) report::draw_superpose_figures(options_.out);
-    io::write_file_atomically(options_.out / "DONE", "");
     std::fputs(json_ ? (result.run.dump(2) + "\n").c_str() : analysis::superpose::describe(result).c_str(), stdout);
   }
 

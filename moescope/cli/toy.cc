@@ -8,7 +8,6 @@
 #include "moescope/cli/command.h"
 #include "moescope/machine/threads.h"
 #include "moescope/report/toy/page.h"
-#include "moescope/toy/specialization.h"
 #include "moescope/toy/summary.h"
 #include "moescope/toy/sweep.h"
 
@@ -41,10 +40,8 @@ class ToyCommand : public Command {
     }
     machine::set_process_threads(train_.machine.n_threads);
     const toy::SweepResult result = toy::run_sweep(settings, out_, train_, session.console);
-    toy::write_sweep(result, out_, train_);
-    if (settings.experiment == "specialization") toy::write_specialization(result, out_, train_.machine.n_threads);
+    toy::write_sweep(result, out_, train_, {session.invocation, !figures_});
     const report::ToyPage page = figures_ ? report::write_toy_page(out_) : report::ToyPage();
-    toy::finish_sweep(out_);
     for (const std::string& warning : result.warnings) session.console.line("warning: " + warning);
     print_result(result);
     check_page(page);

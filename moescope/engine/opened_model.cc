@@ -9,7 +9,7 @@
 #include "moescope/base/error.h"
 #include "moescope/base/hash.h"
 #include "moescope/base/progress.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/machine/device.h"
 
 namespace moescope::engine {

@@ -9,8 +9,8 @@
 #include "moescope/base/error.h"
 #include "moescope/base/hash.h"
 #include "moescope/base/parallel.h"
+#include "moescope/io/file.h"
 #include "moescope/io/quote.h"
-#include "moescope/io/run_directory.h"
 
 namespace moescope::io {
 namespace {

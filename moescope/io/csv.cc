@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "moescope/base/error.h"
 #include "moescope/io/atomic_file.h"
@@ -139,27 +141,36 @@ void parse_field(std::string&& text, std::vector<T>& list) {
   }
 }
 
-// For each field of the header, the column of `like` that it fills.
-std::vector<std::size_t> match_header(const std::vector<Field>& header, const Table& like) {
-  std::map<std::string, std::size_t> known;
-  for (std::size_t i = 0; i < like.columns.size(); ++i) known.emplace(like.columns[i].name, i);
-  std::vector<std::size_t> order;
+// For each field of the header, the column of the table that it fills, or nothing for a column nobody asked for. The
+// table's columns that may be absent, and are, go.
+std::vector<std::optional<std::size_t>> match_header(const std::vector<Field>& header, Table& table) {
+  std::set<std::string> names;
   for (const Field& field : header) {
-    const auto found = known.find(field.text);
-    if (found == known.end()) throw input_error("unknown or repeated column {}", quote_name(field.text));
-    order.push_back(found->second);
-    known.erase(found);
+    if (!names.insert(field.text).second) throw input_error("two columns are named {}", quote_name(field.text));
   }
-  if (!known.empty()) throw input_error("no column {}", quote_name(known.begin()->first));
-  return order;
+  std::erase_if(table.columns,
+                [&](const Column& column) { return column.may_be_absent && !names.contains(column.name); });
+  std::map<std::string, std::size_t> place;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const std::string& name = table.columns[i].name;
+    if (!names.contains(name)) throw input_error("no column {}", quote_name(name));
+    place.emplace(name, i);
+  }
+  std::vector<std::optional<std::size_t>> fills;
+  for (const Field& field : header) {
+    const auto found = place.find(field.text);
+    fills.push_back(found == place.end() ? std::nullopt : std::optional(found->second));
+  }
+  return fills;
 }
 
-void append_row(std::vector<Field>&& record, const std::vector<std::size_t>& order, Table& table) {
-  if (record.size() != order.size()) {
-    throw input_error("{} fields where the header has {}", record.size(), order.size());
+void append_row(std::vector<Field>&& record, const std::vector<std::optional<std::size_t>>& fills, Table& table) {
+  if (record.size() != fills.size()) {
+    throw input_error("{} fields where the header has {}", record.size(), fills.size());
   }
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    Column& column = table.columns[order[i]];
+  for (std::size_t i = 0; i < fills.size(); ++i) {
+    if (!fills[i]) continue;
+    Column& column = table.columns[*fills[i]];
     std::visit(
         [&](auto& values) {
           auto& value = values.emplace_back();
@@ -217,8 +228,8 @@ Table read_csv(const std::filesystem::path& path, const Table& like) {
   try {
     std::vector<Field> record;
     if (!parser.next(record)) throw input_error("is empty, expected a header");
-    const std::vector<std::size_t> order = match_header(record, like);
-    while (parser.next(record)) append_row(std::move(record), order, table);
+    const std::vector<std::optional<std::size_t>> fills = match_header(record, table);
+    while (parser.next(record)) append_row(std::move(record), fills, table);
   } catch (const Error& error) {
     throw error.at(parser.place());
   }

@@ -26,6 +26,7 @@ Table read_parquet(const std::filesystem::path& path, const Table&) {
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "moescope/io/atomic_file.h"
@@ -213,11 +214,10 @@ Table read_parquet(const std::filesystem::path& path, const Table& like) {
   } catch (const std::exception& error) {  // of Arrow, or no memory for what a hostile file asks
     throw input_error("Parquet: {}", quote_name(error.what())).at(place);
   }
-  for (const std::string& name : arrow_table->ColumnNames()) {
-    bool known = false;
-    for (const Column& column : like.columns) known = known || column.name == name;
-    if (!known) throw input_error("unknown column {}", quote_name(name)).at(place);
-  }
+  const std::vector<std::string> names = arrow_table->ColumnNames();
+  std::erase_if(table.columns, [&](const Column& column) {
+    return column.may_be_absent && std::find(names.begin(), names.end(), column.name) == names.end();
+  });
   for (Column& column : table.columns) {
     const auto chunks = arrow_table->GetColumnByName(column.name);
     if (!chunks) throw input_error("no column {}, or two", quote_name(column.name)).at(place);

@@ -31,11 +31,17 @@ bool is_fine(const std::vector<T>& list) {
 
 std::size_t Table::n_rows() const { return columns.empty() ? 0 : length_of(columns.front()); }
 
-const Column& Table::at(const std::string& name) const {
+const Column* Table::find(const std::string& name) const {
   for (const Column& column : columns) {
-    if (column.name == name) return column;
+    if (column.name == name) return &column;
   }
-  throw input_error("no column {}", quote_name(name));
+  return nullptr;
+}
+
+const Column& Table::at(const std::string& name) const {
+  const Column* column = find(name);
+  if (column == nullptr) throw input_error("no column {}", quote_name(name));
+  return *column;
 }
 
 void check_table(const Table& table) {
@@ -65,7 +71,7 @@ Table empty_like(const Table& like) {
   for (const Column& column : like.columns) {
     std::visit(
         [&](const auto& values) {
-          empty.columns.push_back({column.name, std::decay_t<decltype(values)>()});
+          empty.columns.push_back({column.name, std::decay_t<decltype(values)>(), column.may_be_absent});
         },
         column.values);
   }

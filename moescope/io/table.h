@@ -21,13 +21,15 @@ using RealListColumn = std::vector<std::optional<std::vector<double>>>;
 struct Column {
   std::string name;
   std::variant<IntColumn, RealColumn, TextColumn, IntListColumn, RealListColumn> values;
+  bool may_be_absent = false;  // of what is asked for when reading: a file without it is fine
 };
 
 // Columns of equal length (checked when written).
 struct Table {
   std::vector<Column> columns;
   std::size_t n_rows() const;
-  const Column& at(const std::string& name) const;  // throws kInput if absent
+  const Column& at(const std::string& name) const;    // throws kInput if absent
+  const Column* find(const std::string& name) const;  // nullptr if absent
 };
 
 // RFC 4180 with \n line ends and a header line; reals with the shortest text that reads back to the same double.
@@ -36,8 +38,9 @@ struct Table {
 // a quoted empty field "", so that the two are told apart.
 void write_csv(const std::filesystem::path& path, const Table& table);
 // Reads a CSV with a header. Names and types are told by `like`, whose rows are not looked at; its columns come in any
-// order and are given in that of `like`. Missing and other columns, ragged rows, a bad number and bad quoting are
-// errors (kInput) with file and line. Reads \r\n line ends, too.
+// order and are given in that of `like`, without those that may be absent and are. Columns that `like` does not name
+// are left unread: a later version may have added them. A missing column, a name twice, ragged rows, a bad number and
+// bad quoting are errors (kInput) with file and line. Reads \r\n line ends, too.
 Table read_csv(const std::filesystem::path& path, const Table& like);
 
 // Compressed with zstd; every column may be null. Throws as write_csv does, and kEnvironment if built without Arrow.

@@ -1,138 +1,111 @@
 // labels.jsonl and label_summary.json. A number that does not exist is null; `status` says why.
+#include "moescope/run/label_files.h"
+
 #include <nlohmann/json.hpp>
 
 #include "moescope/io/option_json.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/label/labeler.h"
 
 namespace moescope::label {
 
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::json;
 
-// Text for JSON: pieces of a byte vocabulary may be broken UTF-8.
-std::string dumped(const json& value, int indent = -1) {
-  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+run::LabelScore to_part(const std::optional<Score>& score) {
+  run::LabelScore part;
+  if (!score) return part;
+  part.f1 = score->f1;
+  part.precision = score->precision;
+  part.recall = score->recall;
+  part.lift = score->lift;
+  part.n = score->n;
+  part.n_positive = score->n_positive;
+  if (score->f1_interval) {
+    part.f1_low = score->f1_interval->low;
+    part.f1_high = score->f1_interval->high;
+  }
+  return part;
 }
 
-template <typename T>
-json nullable(const std::optional<T>& value) {
-  return value ? json(*value) : json(nullptr);
+run::LabelDifference to_part(const std::optional<Difference>& difference) {
+  run::LabelDifference part;
+  if (difference) part.mean = difference->mean;
+  if (difference && difference->interval) {
+    part.low = difference->interval->low;
+    part.high = difference->interval->high;
+  }
+  return part;
 }
 
-json to_json(const std::optional<Score>& score) {
-  json object;
-  const Score none;
-  const Score& s = score ? *score : none;
-  object["f1"] = nullable(s.f1);
-  object["precision"] = nullable(s.precision);
-  object["recall"] = nullable(s.recall);
-  object["lift"] = nullable(s.lift);
-  object["n"] = score ? json(s.n) : json(nullptr);
-  object["n_positive"] = score ? json(s.n_positive) : json(nullptr);
-  object["f1_low"] = s.f1_interval ? json(s.f1_interval->low) : json(nullptr);
-  object["f1_high"] = s.f1_interval ? json(s.f1_interval->high) : json(nullptr);
-  return object;
-}
-
-json to_json(const std::optional<Difference>& difference) {
-  json object;
-  object["mean"] = difference ? json(difference->mean) : json(nullptr);
-  const bool known = difference && difference->interval;
-  object["low"] = known ? json(difference->interval->low) : json(nullptr);
-  object["high"] = known ? json(difference->interval->high) : json(nullptr);
-  return object;
-}
-
-// Null where there is no interval to tell by; false for an expert without a rule.
-json beats(const ExpertLabel& label, const Control& control) {
+// Nothing where there is no interval to tell by; false for an expert without a rule.
+std::optional<bool> beats(const ExpertLabel& label, const Control& control) {
   if (label.status == LabelStatus::kNoRule) return false;
-  if (!control.difference || !control.difference->interval) return nullptr;
+  if (!control.difference || !control.difference->interval) return std::nullopt;
   return control.difference->above_zero();
 }
 
-json to_json(const Rule& rule, const std::string& text, const std::vector<Predicate>& predicates) {
-  json terms = json::array();
+run::LabelRule to_part(const Rule& rule, const std::string& text, const std::vector<Predicate>& predicates) {
+  run::LabelRule part{text, {}};
   for (const Term& term : rule.terms) {
-    json literals = json::array();
-    for (const Literal& literal : term) {
-      literals.push_back({{"predicate", predicates[literal.predicate].id}, {"negated", literal.negated}});
-    }
-    terms.push_back(literals);
+    std::vector<run::RuleLiteral>& literals = part.terms.emplace_back();
+    for (const Literal& literal : term) literals.push_back({predicates[literal.predicate].id, literal.negated});
   }
-  return {{"text", text}, {"terms", terms}};
+  return part;
 }
 
-json to_json(const Promoted& promoted) {
-  json pieces = json::array();
-  for (const PromotedPiece& piece : promoted.pieces) {
-    pieces.push_back({{"piece", piece.piece}, {"lift", piece.lift}, {"n", piece.n}});
-  }
-  return {{"pieces", pieces}, {"text", promoted.text}, {"n", promoted.n}};
+run::LabelPromotes to_part(const Promoted& promoted) {
+  run::LabelPromotes part{{}, promoted.text, promoted.n};
+  for (const PromotedPiece& piece : promoted.pieces) part.pieces.push_back({piece.piece, piece.lift, piece.n});
+  return part;
 }
 
-json to_json(const ExpertLabel& label, const Labels& labels, const RunData& run) {
-  json line;
-  line["layer"] = label.layer;
-  line["expert"] = label.expert;
-  line["kind"] = label.is_shared ? "shared" : "routed";
-  line["status"] = status_name(label.status);
-  line["label"] = label.label;
-  line["short_label"] = label.short_label;
-  line["rule"] = label.rule ? to_json(*label.rule, label.rule_text, labels.predicates) : json(nullptr);
-  line["explainer"] = "embedded";
-  line["target"] = {{"n_routed", label.n_routed},
-                    {"n_positive", label.n_positive},
-                    {"n_left_out", label.n_left_out},
-                    {"n_explain_positive", label.n_explain_positive},
-                    {"n_test_positive", label.n_test_positive},
-                    {"base_rate_frac", nullable(label.base_rate)},
-                    {"left_out_hit_frac", nullable(label.left_out_share)}};
-  line["scores"] = {{"rule", to_json(label.rule_score)},
-                    {"most_frequent_tokens", to_json(label.pieces.score)},
-                    {"random_expert", to_json(label.random_expert.score)},
-                    {"always", to_json(label.always.score)}};
-  json pieces = json::array();
-  for (std::int32_t id : label.piece_ids) pieces.push_back(run.pieces[static_cast<std::size_t>(id)]);
-  line["most_frequent_tokens"] = pieces;
-  line["random_expert_idx"] = nullable(label.random_expert_idx);
-  line["difference"] = {{"most_frequent_tokens", to_json(label.pieces.difference)},
-                        {"random_expert", to_json(label.random_expert.difference)},
-                        {"always", to_json(label.always.difference)}};
-  const json beats_pieces = beats(label, label.pieces), beats_random = beats(label, label.random_expert);
-  line["beats_most_frequent_tokens"] = beats_pieces;
-  line["beats_random_expert"] = beats_random;
-  const bool known = !beats_pieces.is_null() && !beats_random.is_null();
-  line["beats_both"] = known ? json(beats_pieces.get<bool>() && beats_random.get<bool>()) : json(nullptr);
-  line["promotes"] = to_json(label.promoted);
-  line["evidence_rows"] = label.evidence_rows;
+run::LabelLine to_line(const ExpertLabel& label, const Labels& labels, const RunData& run) {
+  run::LabelLine line;
+  line.id = {label.layer, label.expert, label.is_shared ? run::kShared : run::kRouted};  // dense layers have no labels
+  line.status = status_name(label.status);
+  line.label = label.label;
+  line.short_label = label.short_label;
+  if (label.rule) line.rule = to_part(*label.rule, label.rule_text, labels.predicates);
+  line.explainer = "embedded";
+  line.target = run::LabelTarget{label.n_routed,        label.n_positive, label.n_left_out,    label.n_explain_positive,
+                                 label.n_test_positive, label.base_rate,  label.left_out_share};
+  line.scores = run::LabelScores{to_part(label.rule_score), to_part(label.pieces.score),
+                                 to_part(label.random_expert.score), to_part(label.always.score)};
+  for (const std::int32_t id : label.piece_ids) {
+    line.most_frequent_tokens.push_back(run.pieces[static_cast<std::size_t>(id)]);
+  }
+  line.random_expert_idx = label.random_expert_idx;
+  line.difference = run::LabelDifferences{to_part(label.pieces.difference), to_part(label.random_expert.difference),
+                                          to_part(label.always.difference)};
+  line.beats_most_frequent_tokens = beats(label, label.pieces);
+  line.beats_random_expert = beats(label, label.random_expert);
+  if (line.beats_most_frequent_tokens && line.beats_random_expert) {
+    line.beats_both = *line.beats_most_frequent_tokens && *line.beats_random_expert;
+  }
+  line.promotes = to_part(label.promoted);
+  line.evidence_rows = label.evidence_rows;
   return line;
 }
 
-json to_json(const std::optional<stats::Estimate>& estimate) {
-  if (!estimate) return {{"value", nullptr}, {"low", nullptr}, {"high", nullptr}, {"n", 0}};
-  return {{"value", estimate->value},
-          {"low", estimate->interval.low},
-          {"high", estimate->interval.high},
-          {"n", estimate->n}};
+run::EstimatePart to_part(const std::optional<stats::Estimate>& estimate) {
+  if (!estimate) return {};
+  return {estimate->value, estimate->interval.low, estimate->interval.high, estimate->n};
 }
 
-json to_json(const LabelSummary& summary) {
-  json object;
-  object["n_experts"] = summary.n_experts;
-  object["n_labelled"] = summary.n_labelled;
-  object["n_no_rule"] = summary.n_no_rule;
-  object["n_too_few"] = summary.n_too_few;
-  object["n_never"] = summary.n_never;
-  object["beats_both_frac"] = to_json(summary.beats_both);
-  object["beats_most_frequent_tokens_frac"] = to_json(summary.beats_pieces);
-  object["beats_random_expert_frac"] = to_json(summary.beats_random);
-  object["mean_f1"] = {{"rule", to_json(summary.f1_rule)},
-                       {"most_frequent_tokens", to_json(summary.f1_pieces)},
-                       {"random_expert", to_json(summary.f1_random)},
-                       {"always", to_json(summary.f1_always)}};
-  return object;
+run::LabelCounts to_part(const LabelSummary& summary) {
+  run::LabelCounts counts;
+  counts.n_experts = summary.n_experts;
+  counts.n_labelled = summary.n_labelled;
+  counts.n_no_rule = summary.n_no_rule;
+  counts.n_too_few = summary.n_too_few;
+  counts.n_never = summary.n_never;
+  counts.beats_both_frac = to_part(summary.beats_both);
+  counts.beats_most_frequent_tokens_frac = to_part(summary.beats_pieces);
+  counts.beats_random_expert_frac = to_part(summary.beats_random);
+  counts.mean_f1 = {to_part(summary.f1_rule), to_part(summary.f1_pieces), to_part(summary.f1_random),
+                    to_part(summary.f1_always)};
+  return counts;
 }
 
 json settings_json(const LabelOptions& options, const Labels& labels) {
@@ -150,27 +123,23 @@ json settings_json(const LabelOptions& options, const Labels& labels) {
 
 void write_labels(const std::filesystem::path& run_directory, const Labels& labels, const RunData& run,
                   const LabelOptions& options) {
-  std::string lines;
-  for (const ExpertLabel& label : labels.experts) lines += dumped(to_json(label, labels, run)) + "\n";
-  json summary = to_json(summarise(labels, {}, options));
-  summary["layers"] = json::array();
+  std::vector<run::LabelLine> lines;
+  for (const ExpertLabel& label : labels.experts) lines.push_back(to_line(label, labels, run));
+  run::LabelSummary summary;
+  summary.all = to_part(summarise(labels, {}, options));
   for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
-    json layer = {{"layer", layer_idx}};
-    layer.update(to_json(summarise(labels, {layer_idx, false}, options)));
-    summary["layers"].push_back(layer);
+    summary.layers.push_back({layer_idx, to_part(summarise(labels, {layer_idx, false}, options))});
   }
-  if (!run.shared_layers.empty()) summary["shared"] = to_json(summarise(labels, {-1, true}, options));
-  summary["settings"] = settings_json(options, labels);
-  const auto part = [&](std::size_t i) {
-    return json{{"units", labels.split.n_units[i]}, {"tokens", labels.n_tokens[i]}};
-  };
-  summary["split"] = {{"unit", labels.split.unit},
-                      {"seed", options.split.seed},
-                      {"n_explain", part(0)},
-                      {"n_validation", part(1)},
-                      {"n_test", part(2)}};
-  io::write_file_atomically(run_directory / "labels.jsonl", lines);
-  io::write_file_atomically(run_directory / "label_summary.json", dumped(summary, 1) + "\n");
+  if (!run.shared_layers.empty()) summary.shared = to_part(summarise(labels, {-1, true}, options));
+  summary.settings = settings_json(options, labels);
+  const auto part = [&](std::size_t i) { return run::SplitPart{labels.split.n_units[i], labels.n_tokens[i]}; };
+  summary.split = {labels.split.unit, options.split.seed, part(0), part(1), part(2)};
+  summary.tool_version = run::tool_version();
+  summary.command_line = options.invocation.command_line;
+  if (!options.invocation.date.empty()) summary.date = options.invocation.date;
+  run::begin_step(run_directory);
+  run::write_labels(run_directory, lines, summary);
+  if (options.last_step) run::finish_step(run_directory);
 }
 
 }  // namespace moescope::label

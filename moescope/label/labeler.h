@@ -19,6 +19,7 @@
 #include "moescope/label/run_data.h"
 #include "moescope/label/scoring/score.h"
 #include "moescope/label/sentences/promoted.h"
+#include "moescope/run/run_directory.h"
 #include "moescope/stats/interval.h"
 #include "moescope/text/concepts.h"
 
@@ -30,7 +31,9 @@ struct LabelOptions {
   std::int64_t n_resamples = 1000;
   std::int64_t min_explain_positive = 20;  // fewer: too_few
   std::int64_t min_test_positive = 5;
-  int n_threads = 0;  // 0: all processors
+  int n_threads = 0;           // 0: all processors
+  run::Invocation invocation;  // for label_summary.json
+  bool last_step = true;       // false: another step follows at once and writes DONE
   SplitOptions split;
   PredicateOptions predicates;
   TokenGroupOptions groups;

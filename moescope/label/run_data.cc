@@ -6,8 +6,9 @@
 #include <sstream>
 
 #include "moescope/base/error.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::label {
 
@@ -166,7 +167,7 @@ void check_run_data(const RunData& run, const std::string& place) {
 }
 
 RunData read_run_data(const std::filesystem::path& run_directory) {
-  const json run_json = io::read_run_json(run_directory);
+  const json run_json = run::read_run_json(run_directory);
   const std::string place = (run_directory / "run.json").string();
   if (!run_json.contains("model") || !run_json["model"].is_object()) throw input_error("no object 'model'").at(place);
   RunData run;

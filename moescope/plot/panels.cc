@@ -4,33 +4,26 @@
 
 #include <algorithm>
 
+#include "moescope/plot/script.h"
+
 namespace moescope::plot {
 
 namespace {
 
-std::string block(const std::string& name, const std::string& lines) {
-  return "$" + name + " << EOD\n" + lines + "EOD\n";
-}
-
 std::string number(const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "NaN"; }
 
 // How a curve is drawn.
-std::string style_of(const Curve& curve) {
-  return fmt::format("with linespoints lc rgb '{}' lw 2 {} pt {} ps 0.55", figure_color(curve.color),
-                     curve.dashed ? "dt 2" : "", curve.dashed ? 6 : 7);
+Mark mark_of(const Curve& curve) {
+  return {"linespoints", curve.color, 2, curve.dashed ? "dt 2" : "", curve.dashed ? 6 : 7, 0.55};
 }
 
-std::string point_style(const Curve& curve) {
-  return fmt::format("with xerrorbars lc rgb '{}' lw 1.6 pt 7 ps 0.7", figure_color(curve.color));
-}
+// How values of categories are drawn, with their intervals along the horizontal axis.
+Mark category_mark(const Curve& curve) { return {"xerrorbars", curve.color, 1.6, "", 7, 0.7}; }
 
 // A panel of categories: points with intervals, curves a little above one another.
-std::string category_clauses(Figure& figure, const CurvePanel& panel, std::size_t panel_idx) {
-  std::string tics, clauses;
+std::string category_commands(Figure& figure, const CurvePanel& panel, std::size_t panel_idx) {
   const auto n = static_cast<double>(panel.categories.size()), n_curves = static_cast<double>(panel.curves.size());
-  for (std::size_t i = 0; i < panel.categories.size(); ++i) {
-    tics += fmt::format("{}{} {}", i == 0 ? "" : ", ", gnuplot_quote(panel.categories[i]), i);
-  }
+  std::vector<std::string> clauses;
   for (std::size_t c = 0; c < panel.curves.size(); ++c) {
     const double shift = n_curves > 1 ? 0.6 * (static_cast<double>(c) / (n_curves - 1) - 0.5) : 0;
     std::string lines;
@@ -38,28 +31,28 @@ std::string category_clauses(Figure& figure, const CurvePanel& panel, std::size_
       lines += fmt::format("{} {} {} {}\n", p.value, p.x + shift, p.low, p.high);
     }
     const std::string name = fmt::format("curve_{}_{}", panel_idx, c);
-    figure.data += block(name, lines.empty() ? "NaN NaN NaN NaN\n" : lines);
-    clauses +=
-        fmt::format("{}${} using 1:2:3:4 {} notitle", c == 0 ? "" : ", \\\n  ", name, point_style(panel.curves[c]));
+    figure.data += data_block(name, lines.empty() ? "NaN NaN NaN NaN\n" : lines);
+    clauses.push_back(clause(name, "1:2:3:4", category_mark(panel.curves[c])));
   }
-  return fmt::format("set ytics ({})\nset yrange [{}:-0.6]\nplot {}\n", tics, n - 0.4, clauses);
+  return fmt::format("set ytics {}\nset yrange [{}:-0.6]\n{}", named_tics(panel.categories), n - 0.4,
+                     plot_command(clauses));
 }
 
-// Clauses of a panel: bands under curves.
-std::string plot_clauses(Figure& figure, const CurvePanel& panel, std::size_t panel_idx) {
-  std::string bands, curves;
+// A panel of curves: bands under them.
+std::string curve_commands(Figure& figure, const CurvePanel& panel, std::size_t panel_idx) {
+  std::vector<std::string> clauses, curves;
   for (std::size_t c = 0; c < panel.curves.size(); ++c) {
     const Curve& curve = panel.curves[c];
     std::string lines;
     for (const CurvePoint& p : curve.points) lines += fmt::format("{} {} {} {}\n", p.x, p.value, p.low, p.high);
     if (lines.empty()) lines = "NaN NaN NaN NaN\n";  // keeps its place in the key
     const std::string name = fmt::format("curve_{}_{}", panel_idx, c);
-    figure.data += block(name, lines);
-    const char* color = figure_color(curve.color);
-    bands += fmt::format("${} using 1:3:4 with filledcurves lc rgb '{}' notitle, \\\n  ", name, color);
-    curves += fmt::format("{}${} using 1:2 {} notitle", c == 0 ? "" : ", \\\n  ", name, style_of(curve));
+    figure.data += data_block(name, lines);
+    clauses.push_back(clause(name, "1:3:4", band_mark(curve.color)));
+    curves.push_back(clause(name, "1:2", mark_of(curve)));
   }
-  return "plot " + bands + curves + "\n";
+  clauses.insert(clauses.end(), curves.begin(), curves.end());
+  return plot_command(clauses);
 }
 
 // Points of room for the axis: a title and numbers, or the longest category.
@@ -71,29 +64,22 @@ double left_margin(const CurvePanel& panel) {
 
 // A plot of nothing over the whole width that carries the key: inside a panel the key would be as narrow as the panel.
 std::string key_of(const CurvePanel& panel, std::size_t per_row, double middle) {
-  std::string clauses;
+  std::vector<std::string> clauses;
   for (const Curve& curve : panel.curves) {
-    clauses += panel.categories.empty()
-                   ? fmt::format("{}NaN {} title {}", clauses.empty() ? "" : ", \\\n  ", style_of(curve),
-                                 gnuplot_quote(curve.title))
-                   : fmt::format("{}$nothing using 1:2:3:4 {} title {}", clauses.empty() ? "" : ", \\\n  ",
-                                 point_style(curve), gnuplot_quote(curve.title));
+    clauses.push_back(panel.categories.empty()
+                          ? fmt::format("NaN {} title {}", mark_of(curve).text(), literal(curve.title))
+                          : clause("nothing", "1:2:3:4", category_mark(curve), curve.title));
   }
   return fmt::format(
       "set lmargin at screen 0.01\nset rmargin at screen 0.99\nset bmargin at screen 0.001\nset tmargin at screen {}\n"
       "unset border\nunset tics\nunset title\nunset xlabel\nunset ylabel\nunset grid\nunset logscale\nunset arrow\n"
       "set xrange [0:1]\nset yrange [0:1]\nset key at screen 0.5, screen {} center center horizontal maxcols {} "
       "samplen "
-      "2\nplot {}\n",
-      2 * middle, middle, per_row, clauses);
+      "2\n{}",
+      2 * middle, middle, per_row, plot_command(clauses));
 }
 
 }  // namespace
-
-const char* toy_style() {
-  return "set border 3 lc rgb '#888888'\nset tics nomirror textcolor rgb '#333333'\n"
-         "set grid lc rgb '#e4e4e4' lw 0.7\nset style fill transparent solid 0.16 noborder\n";
-}
 
 Figure curve_figure(const std::string& name, const std::string& title, const std::vector<CurvePanel>& panels,
                     std::size_t n_columns, int panel_width, int panel_height) {
@@ -110,9 +96,9 @@ Figure curve_figure(const std::string& name, const std::string& title, const std
   const std::size_t n_key_rows = (panels[widest].curves.size() + per_row - 1) / per_row;
   const int head = title.empty() ? 0 : 34, foot = 20 * static_cast<int>(n_key_rows) + 14;
   const int height = panel_height * static_cast<int>(n_rows) + head + foot;
-  Figure figure{name, toy_style(), "", width, height};
+  Figure figure{name, axes(GridLines::kBoth) + translucent_bands(), "", width, height};
   if (!title.empty()) {
-    figure.body += fmt::format("set label 1000 {} at screen 0.5, screen {} center font ',13'\n", gnuplot_quote(title),
+    figure.body += fmt::format("set label 1000 {} at screen 0.5, screen {} center font ',13'\n", literal(title),
                                1 - 17.0 / height);
   }
   figure.body += "set multiplot\nunset key\n";
@@ -127,32 +113,22 @@ Figure curve_figure(const std::string& name, const std::string& title, const std
         "set lmargin at screen {}\nset rmargin at screen {}\nset tmargin at screen {}\nset bmargin at screen {}\n",
         left, right, top, bottom);
     figure.body += fmt::format("set title {} offset 0,-0.4\nset xlabel {} offset 0,0.4\nset ylabel {} offset 1,0\n",
-                               gnuplot_quote(panel.title), gnuplot_quote(panel.x_title), gnuplot_quote(panel.y_title));
+                               literal(panel.title), literal(panel.x_title), literal(panel.y_title));
     figure.body += panel.log_x ? "set logscale x\n" : "unset logscale x\n";
     figure.body += panel.log_y ? "set logscale y\n" : "unset logscale y\n";
     figure.body += "set xrange [*:*]\nset yrange [*:*]\nset xtics autofreq\nset ytics autofreq\nunset arrow\n" +
                    panel.commands +
-                   (panel.categories.empty() ? plot_clauses(figure, panel, p) : category_clauses(figure, panel, p));
+                   (panel.categories.empty() ? curve_commands(figure, panel, p) : category_commands(figure, panel, p));
     figure.body += "unset label 1000\n";
   }
-  figure.data += block("nothing", "NaN NaN NaN NaN\n");
+  figure.data += data_block("nothing", "NaN NaN NaN NaN\n");
   figure.body += key_of(panels[widest], per_row, foot / 2.0 / height) + "unset multiplot\n";
   return figure;
 }
 
-HeatScale class_scale() {
-  return {-0.5, 2.5, "maxcolors 3 defined (0 '#ffffff', 1 '#4477cc', 2 '#cc3333')", "",
-          "('ignored' 0, 'monosemantic' 1, 'superposed' 2)"};
-}
-
-HeatScale signed_scale(const std::string& box_title) {
-  return {-1, 1, "defined (-1 '#2166ac', -0.5 '#92c5de', 0 '#ffffff', 0.5 '#f4a582', 1 '#b2182b')", box_title,
-          "-1,0.5,1"};
-}
-
 Figure heat_figure(const std::string& name, const std::vector<std::string>& header,
-                   const std::vector<HeatPanel>& panels, const HeatScale& scale, std::size_t n_columns, int panel_width,
-                   int panel_height) {
+                   const std::vector<HeatPanel>& panels, const ColorScale& scale, std::size_t n_columns,
+                   int panel_width, int panel_height) {
   const std::size_t n_rows = (panels.size() + n_columns - 1) / n_columns;
   constexpr int kBox = 150;
   const int head = 16 + 22 * static_cast<int>(header.size());
@@ -160,16 +136,14 @@ Figure heat_figure(const std::string& name, const std::vector<std::string>& head
   const int height = panel_height * static_cast<int>(n_rows) + head;
   Figure figure{name, "", "", width, height};
   figure.body = fmt::format(
-      "set border 31 lc rgb '#888888'\nset tics nomirror out scale 0.5 textcolor rgb '#333333'\nset palette {}\n"
-      "set cbrange [{}:{}]\nset cblabel {}\n"
+      "set border 31 lc rgb '#888888'\nset tics nomirror out scale 0.5 textcolor rgb '#333333'\n{}"
       "set object 1000 rectangle from graph 0,0 to graph 1,1 behind fillcolor rgb '#bbbbbb' fillstyle solid noborder\n",
-      scale.palette, scale.low, scale.high, gnuplot_quote(scale.box_title));
+      use_scale(scale));
   for (std::size_t line = 0; line < header.size(); ++line) {
-    figure.body += fmt::format("set label {} {} at screen 0.5, screen {} center font ',{}'\n", 1000 + line,
-                               gnuplot_quote(header[line]), 1 - (18.0 + 22.0 * static_cast<double>(line)) / height,
-                               line == 0 ? 13 : 10);
+    figure.body +=
+        fmt::format("set label {} {} at screen 0.5, screen {} center font ',{}'\n", 1000 + line, literal(header[line]),
+                    1 - (18.0 + 22.0 * static_cast<double>(line)) / height, line == 0 ? 13 : 10);
   }
-  if (!scale.box_tics.empty()) figure.body += "set cbtics " + scale.box_tics + "\n";
   figure.body += "set multiplot\nunset key\n";
   std::size_t last = panels.size();
   while (last > 0 && panels[last - 1].n_rows == 0) --last;
@@ -187,7 +161,7 @@ Figure heat_figure(const std::string& name, const std::vector<std::string>& head
                         panel.y_first + dy * static_cast<double>(r), number(panel.values[r * panel.n_columns + c]));
       }
     }
-    figure.data += block(fmt::format("heat_{}", p), lines);
+    figure.data += data_block(fmt::format("heat_{}", p), lines);
     const auto column = static_cast<double>(p % n_columns), row = static_cast<double>(p / n_columns);
     figure.body += fmt::format(
         "set lmargin at screen {}\nset rmargin at screen {}\nset tmargin at screen {}\nset bmargin at screen {}\n",
@@ -198,10 +172,10 @@ Figure heat_figure(const std::string& name, const std::vector<std::string>& head
                                      44.0 / height, 14.0 / width, std::min(0.6, 300.0 / height))
                        : "unset colorbox\n";
     figure.body += fmt::format("set title {} offset 0,-0.5\nset xlabel {} offset 0,0.5\nset ylabel {} offset 1.2,0\n",
-                               gnuplot_quote(panel.title), gnuplot_quote(panel.x_title), gnuplot_quote(panel.y_title));
+                               literal(panel.title), literal(panel.x_title), literal(panel.y_title));
     figure.body += fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\nunset arrow\n{}", panel.x_first - dx / 2,
                                panel.x_last + dx / 2, panel.y_first - dy / 2, panel.y_last + dy / 2, panel.commands);
-    figure.body += fmt::format("plot $heat_{} using 1:2:3 with image notitle{}\n", p, panel.overlay);
+    figure.body += fmt::format("plot $heat_{} using 1:2:3 with image notitle\n", p);
     figure.body += "unset label\n";
   }
   figure.body += "unset multiplot\n";

@@ -1,4 +1,5 @@
-// Pieces of figures for toy models: panels of curves with bands and panels of heat maps, as gnuplot commands.
+// Figures of panels that are placed to the point, with one key or one colour box for all of them: curves with bands,
+// values by category, heat maps.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "moescope/plot/gnuplot.h"
+#include "moescope/plot/figure.h"
+#include "moescope/plot/style.h"
 
 namespace moescope::plot {
 
@@ -16,7 +18,7 @@ struct CurvePoint {
 
 struct Curve {
   std::string title;
-  std::size_t color = 0;
+  std::size_t color = 0;  // of series_color
   std::vector<CurvePoint> points;
   bool dashed = false;
 };
@@ -43,29 +45,13 @@ struct HeatPanel {
   std::vector<std::optional<double>> values;  // [n_rows, n_columns]
   // Coordinates of the first and the last column and row (centres of cells).
   double x_first = 0, x_last = 1, y_first = 0, y_last = 1;
-  std::string commands;  // more, before the plot
-  std::string overlay;   // more clauses of the plot command, each beginning with a comma
+  std::string commands = {};  // more, before the plot
 };
-
-// Colours of a figure of heat maps.
-struct HeatScale {
-  double low = 0, high = 1;
-  std::string palette;    // the argument of `set palette`
-  std::string box_title;  // of the colour box
-  std::string box_tics;   // the argument of `set cbtics`; empty: gnuplot's
-};
-// White ignored, blue monosemantic, red superposed, for values 0, 1, 2 (stats::FeatureClass).
-HeatScale class_scale();
-// Blue -1, white 0, red 1.
-HeatScale signed_scale(const std::string& box_title);
 
 // One colour box at the right of the whole figure. `header`: lines above all panels. A panel without rows leaves its
 // place empty.
 Figure heat_figure(const std::string& name, const std::vector<std::string>& header,
-                   const std::vector<HeatPanel>& panels, const HeatScale& scale, std::size_t n_columns, int panel_width,
-                   int panel_height);
-
-// Thin grey axes and a light grid.
-const char* toy_style();
+                   const std::vector<HeatPanel>& panels, const ColorScale& scale, std::size_t n_columns,
+                   int panel_width, int panel_height);
 
 }  // namespace moescope::plot

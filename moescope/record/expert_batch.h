@@ -32,7 +32,6 @@ enum class ExpertKind {
   kDense,   // the one expert of a layer without a router
   kShared,  // every token of a sparse layer reaches it besides those chosen for it
 };
-const char* kind_word(ExpertKind kind);  // "routed", "dense", "shared"
 
 // Sizes that every part needs. Arrays are [L, E], or [L, E + 1] of a model with shared experts, whose number is E,
 // behind the last routed one. Of a dense layer among sparse ones only expert 0 exists, it has d_dense neurons and gets

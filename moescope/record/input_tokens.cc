@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "moescope/run/record_files.h"
+
 namespace moescope::record {
 namespace {
 
@@ -98,24 +100,19 @@ std::uint64_t InputTokenCounts::estimate_bytes(const RecordShape& shape, std::in
 }
 
 void InputTokenCounts::write(const std::filesystem::path& path) const {
-  std::vector<Flat> layers;
-  std::vector<std::vector<std::int32_t>> experts;
+  std::vector<run::InputTokens> layers;
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    layers.push_back(flatten(layer, layer + 1));
-    std::vector<std::int32_t>& expert = experts.emplace_back();
-    for (std::size_t e = 0; e < layers.back().n_of_expert.size(); ++e) {
-      expert.insert(expert.end(), static_cast<std::size_t>(layers.back().n_of_expert[e]), static_cast<std::int32_t>(e));
+    Flat flat = flatten(layer, layer + 1);
+    run::InputTokens& counts = layers.emplace_back();
+    for (std::size_t e = 0; e < flat.n_of_expert.size(); ++e) {
+      counts.expert.insert(counts.expert.end(), static_cast<std::size_t>(flat.n_of_expert[e]),
+                           static_cast<std::int32_t>(e));
     }
+    counts.n = static_cast<std::int64_t>(counts.expert.size());
+    counts.token_id = std::move(flat.token_id);
+    counts.count = std::move(flat.count);
   }
-  StateArrays arrays;
-  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const std::string prefix = fmt::format("layers.{}.", layer);
-    const auto n = static_cast<std::int64_t>(experts[layer].size());
-    arrays.push_back(io::tensor_to_write(prefix + "expert", {n}, experts[layer]));
-    arrays.push_back(io::tensor_to_write(prefix + "token_id", {n}, layers[layer].token_id));
-    arrays.push_back(io::tensor_to_write(prefix + "count", {n}, layers[layer].count));
-  }
-  io::write_safetensors(path, arrays);
+  run::write_layers(path, layers);
 }
 
 }  // namespace moescope::record

@@ -7,12 +7,13 @@
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
 #include "moescope/engine/engine.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/record/lens.h"
 #include "moescope/record/recorder.h"
 #include "moescope/record/resume.h"
 #include "moescope/record/run_json.h"
 #include "moescope/record/tables.h"
+#include "moescope/run/record_files.h"
 #include "moescope/text/windows.h"
 
 namespace moescope::record {
@@ -122,13 +123,13 @@ void write_results(const RunFacts& facts, Recorder& recorder, const Console& con
   const std::vector<std::int32_t> promoted =
       promote(windows, embeddings, {options.lens_final_norm, model.device()}, console);
   console.status("writing tables");
-  write_evidence(options.out, windows, promoted, facts.corpus, pieces);
+  write_evidence(options.out, windows, promoted, facts.corpus, recorder.shape(), pieces);
   recorder.trace().assemble(options.out / "trace.safetensors", facts.corpus);
   recorder.input_tokens().write(options.out / "input_tokens.safetensors");
   write_coactivation(options.out, recorder);
   write_counter_tables(options.out, recorder, options.n_strongest);
   write_documents(options.out, facts.corpus, recorder.domains(), facts.n_traced);
-  write_vocabulary(options.out, pieces);
+  run::write_vocabulary(options.out, pieces);
   console.status("");
 }
 
@@ -171,25 +172,24 @@ void RecordOptions::describe(OptionList& list) {
 RecordSummary record(const engine::OpenedModel& model, const RecordOptions& options, const Console& console) {
   check(options);
   model.tokenizer();  // before anything is written
-  io::create_run_directory(options.out);
+  run::create_run_directory(options.out);
   const text::TokenCorpus corpus = load_corpus(model, options, console);
   const std::int64_t n_traced = std::min(options.n_trace_tokens, static_cast<std::int64_t>(corpus.token_ids.size()));
   const RunFacts facts{model, options, corpus, n_traced};
   console.status("hashing the model");
   const nlohmann::json identity = identity_json(facts);
+  const auto directory = run::RunDirectory::open(options.out, identity);
   console.status("");
-  if (fs::exists(options.out / "run.json")) {
-    nlohmann::json run = io::read_run_json(options.out);
-    require_same_run(run.value("identity", nlohmann::json::object()), identity, options.out);
+  if (directory.standing() == run::RunDirectory::Standing::kComplete) {
     console.line(fmt::format("{}: the recording is complete, nothing to run", options.out.string()));
-    RecordSummary summary = summarize(options, std::move(run));
+    if (options.last_step) run::finish_step(options.out);
+    RecordSummary summary = summarize(options, directory.run());
     summary.already_complete = true;
     return summary;
   }
   const ResumeFolder resume(options.out);
   if (resume.has_state()) resume.check_identity(identity);
-  resume.create();
-  fs::remove(options.out / "DONE");
+  directory.begin();
 
   RecorderOptions recorder_options;
   recorder_options.evidence = {options.n_strongest, options.n_reservoir, options.n_per_decile, options.window,
@@ -209,9 +209,9 @@ RecordSummary record(const engine::OpenedModel& model, const RecordOptions& opti
   Saver saver(resume, recorder, identity, standing, static_cast<std::int64_t>(corpus.sequences.size()), options);
   engine.run(standing.next_sequence, saver.hooks(), console);
   write_results(facts, recorder, console);
-  const nlohmann::json run = run_json(facts, recorder, engine.plan(), engine.budget_bytes(), saver.standing());
-  io::write_file_atomically(options.out / "run.json", run.dump(2) + "\n");
-  resume.remove();
+  const run::Json run =
+      run::to_json(record_run(facts, recorder, engine.plan(), engine.budget_bytes(), saver.standing()));
+  directory.finish(run, options.last_step);
   RecordSummary summary = summarize(options, run);
   summary.resumed = resumed;
   return summary;

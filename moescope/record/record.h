@@ -1,6 +1,6 @@
 // `moescope record`: one pass of a corpus through a model, everything the analyses need into a run directory.
 //
-// Resumable: state is saved between waves in RUN/state; the same call on the same directory goes on where the last
+// Resumable: state is saved between waves in RUN/resume; the same call on the same directory goes on where the last
 // saved wave ended, and a finished recording is left as it is. A directory of another run is never touched.
 // Contract of the files: docs/run-directory.md.
 #pragma once
@@ -15,6 +15,7 @@
 #include "moescope/base/progress.h"
 #include "moescope/engine/opened_model.h"
 #include "moescope/io/documents.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::record {
 
@@ -43,6 +44,8 @@ struct RecordOptions {
   std::int64_t max_batch_tokens = 0;                                          // 0: from the memory budget
   std::function<void(std::int64_t n_waves)> wave_done = [](std::int64_t) {};  // called behind each wave
   double max_save_frac = 0.1;  // of the time spent on saving state: waves go unsaved while it would be more
+  run::Invocation invocation;  // for run.json
+  bool last_step = true;       // false: another step follows at once and writes DONE
 };
 
 struct RecordSummary {

@@ -2,6 +2,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/io/safetensors.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::record {
 namespace {
@@ -16,23 +17,7 @@ nlohmann::json stored_identity(const io::SafetensorsFile& state) {
 
 }  // namespace
 
-void require_same_run(const nlohmann::json& found, const nlohmann::json& asked, const std::filesystem::path& folder) {
-  for (const auto& [key, value] : asked.items()) {
-    const nlohmann::json other = found.is_object() && found.contains(key) ? found.at(key) : nlohmann::json();
-    if (other == value) continue;
-    throw input_error("{} holds another run: its {} is {}, that of this one is {}", folder.string(), key, other.dump(),
-                      value.dump())
-        .hint("choose another folder with option 'out', or remove the folder");
-  }
-}
-
 bool ResumeFolder::has_state() const { return std::filesystem::exists(state_file()); }
-
-void ResumeFolder::create() const {
-  std::error_code failed;
-  std::filesystem::create_directories(folder_, failed);
-  if (failed) throw environment_error("cannot create {}: {}", folder_.string(), failed.message());
-}
 
 void ResumeFolder::save(Recorder& recorder, const nlohmann::json& identity, const Standing& standing) const {
   const nlohmann::json place = {{"first_sequence", standing.first_sequence},
@@ -46,7 +31,7 @@ void ResumeFolder::check_identity(const nlohmann::json& identity) const { open_s
 
 io::SafetensorsFile ResumeFolder::open_state(const nlohmann::json& identity) const {
   io::SafetensorsFile state = io::SafetensorsFile::open(state_file());
-  require_same_run(stored_identity(state), identity, folder_.parent_path());
+  run::require_same_run(stored_identity(state), identity, folder_.parent_path());
   return state;
 }
 
@@ -72,11 +57,6 @@ Standing ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) 
   }
   recorder.load(state);
   return standing;
-}
-
-void ResumeFolder::remove() const {
-  std::error_code ignored;  // a state that stays behind is harmless: run.json says that the run is complete
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 }  // namespace moescope::record

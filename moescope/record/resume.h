@@ -24,7 +24,6 @@ class ResumeFolder {
 
   const std::filesystem::path& path() const { return folder_; }
   bool has_state() const;
-  void create() const;
   // Everything is in one file, so that a kill leaves the state before or the state after.
   void save(Recorder& recorder, const nlohmann::json& identity, const Standing& standing) const;
   // Throws kInput if the state is that of another run, or of a shard that does not begin where the run does.
@@ -33,14 +32,10 @@ class ResumeFolder {
   // The saved state, and where it stands. Throws kInput if there is none, or it is that of another run.
   io::SafetensorsFile open_state(const nlohmann::json& identity) const;
   static Standing standing_of(const io::SafetensorsFile& state);
-  void remove() const;
 
  private:
   std::filesystem::path state_file() const { return folder_ / "state.safetensors"; }
   std::filesystem::path folder_;
 };
-
-// Throws kInput naming the first setting or hash in which two runs differ; `folder` is the run directory.
-void require_same_run(const nlohmann::json& found, const nlohmann::json& asked, const std::filesystem::path& folder);
 
 }  // namespace moescope::record

@@ -11,6 +11,7 @@
 #include "moescope/record/record.h"
 #include "moescope/record/recorder.h"
 #include "moescope/record/resume.h"
+#include "moescope/run/record_run.h"
 #include "moescope/text/windows.h"
 
 namespace moescope::record {
@@ -28,7 +29,7 @@ nlohmann::json settings_json(const RunFacts& facts, io::Settings which);
 // rounding. Memory, threads and the order of work are not part of it.
 nlohmann::json identity_json(const RunFacts& facts);
 
-nlohmann::json run_json(const RunFacts& facts, const Recorder& recorder, const engine::MemoryPlan& plan,
-                        std::uint64_t budget_bytes, const Standing& standing);
+run::RecordRun record_run(const RunFacts& facts, const Recorder& recorder, const engine::MemoryPlan& plan,
+                          std::uint64_t budget_bytes, const Standing& standing);
 
 }  // namespace moescope::record

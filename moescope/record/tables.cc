@@ -2,22 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "moescope/io/atomic_file.h"
-#include "moescope/io/run_directory.h"
-#include "moescope/io/table.h"
 #include "moescope/io/utf8.h"
+#include "moescope/run/record_files.h"
 
 namespace moescope::record {
 namespace {
 
 namespace fs = std::filesystem;
-
-void write_table(const fs::path& folder, const std::string& name, const io::Table& table) {
-  io::write_csv(folder / (name + ".csv"), table);
-  if (io::parquet_available()) io::write_parquet(folder / (name + ".parquet"), table);
-}
 
 const char* expert_status(std::int64_t n_tokens, std::int64_t n_windows, std::int64_t n_windows_wanted) {
   if (n_tokens == 0) return "never";
@@ -27,12 +20,10 @@ const char* expert_status(std::int64_t n_tokens, std::int64_t n_windows, std::in
 double ratio(double a, double b) { return a / b; }
 double ratio(std::int64_t a, std::int64_t b) { return static_cast<double>(a) / static_cast<double>(b); }
 
-io::Table expert_table(const Recorder& recorder, std::int64_t n_windows_wanted) {
+std::vector<run::ExpertRow> expert_rows(const Recorder& recorder, std::int64_t n_windows_wanted) {
   const RecordShape& shape = recorder.shape();
   const ExpertCounters& counters = recorder.counters();
-  io::IntColumn layer, expert, n_tokens, n_windows;
-  io::RealColumn load, weight, score, norm, active, active_01;
-  io::TextColumn kind, status;
+  std::vector<run::ExpertRow> rows;
   for (std::int64_t l = 0; l < shape.n_layers; ++l) {
     const std::int64_t n_routed = recorder.router().n_tokens[static_cast<std::size_t>(l)] * shape.n_per_token_in(l);
     for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
@@ -41,41 +32,26 @@ io::Table expert_table(const Recorder& recorder, std::int64_t n_windows_wanted) 
       const auto mean = [&](double sum) -> std::optional<double> {
         return n == 0 ? std::nullopt : std::optional(ratio(sum, static_cast<double>(n)));
       };
-      const std::int64_t windows = recorder.evidence().n_windows_fired(l, e);
-      const ExpertKind of = shape.kind(l, e);
-      layer.emplace_back(l);
-      expert.emplace_back(e);
-      kind.emplace_back(kind_word(of));
-      n_tokens.emplace_back(n);
-      load.push_back(of == ExpertKind::kShared ? std::nullopt : std::optional(ratio(n, n_routed)));
-      weight.push_back(mean(counters.sum_weight[idx]));
-      score.push_back(mean(counters.sum_score[idx]));
-      norm.push_back(mean(counters.sum_norm[idx]));
-      active.push_back(mean(ratio(counters.n_active[idx], shape.d_hidden(l, e))));
-      active_01.push_back(mean(ratio(counters.n_active_01[idx], shape.d_hidden(l, e))));
-      n_windows.emplace_back(windows);
-      status.emplace_back(expert_status(n, windows, n_windows_wanted));
+      run::ExpertRow& row = rows.emplace_back();
+      row.id = expert_id(shape, l, e);
+      row.n_tokens = n;
+      if (row.id.kind != run::kShared) row.load_frac = ratio(n, n_routed);
+      row.mean_weight = mean(counters.sum_weight[idx]);
+      row.mean_score = mean(counters.sum_score[idx]);
+      row.mean_output_norm = mean(counters.sum_norm[idx]);
+      row.active_neuron_frac = mean(ratio(counters.n_active[idx], shape.d_hidden(l, e)));
+      row.active_neuron_frac_01 = mean(ratio(counters.n_active_01[idx], shape.d_hidden(l, e)));
+      row.n_windows = recorder.evidence().n_windows_fired(l, e);
+      row.status = expert_status(n, row.n_windows, n_windows_wanted);
     }
   }
-  return {{{"layer", layer},
-           {"expert", expert},
-           {"kind", kind},
-           {"n_tokens", n_tokens},
-           {"load_frac", load},
-           {"mean_weight", weight},
-           {"mean_score", score},
-           {"mean_output_norm", norm},
-           {"active_neuron_frac", active},
-           {"active_neuron_frac_01", active_01},
-           {"n_windows", n_windows},
-           {"status", status}}};
+  return rows;
 }
 
-io::Table layer_table(const Recorder& recorder) {
+std::vector<run::LayerRow> layer_rows(const Recorder& recorder) {
   const RecordShape& shape = recorder.shape();
   const RouterStatistics& router = recorder.router();
-  io::IntColumn layer, n_tokens, n_never;
-  io::RealColumn entropy, margin, load_entropy, load_max;
+  std::vector<run::LayerRow> rows;
   for (std::int64_t l = 0; l < shape.n_layers; ++l) {
     const auto at = static_cast<std::size_t>(l);
     const std::int64_t n = router.n_tokens[at];
@@ -89,29 +65,22 @@ io::Table layer_table(const Recorder& recorder) {
       most = std::max(most, of_expert);
       never += of_expert == 0 ? 1 : 0;
     }
-    layer.emplace_back(l);
-    n_tokens.emplace_back(n);
-    entropy.emplace_back(ratio(router.sum_entropy_bits[at], static_cast<double>(n)));
-    margin.emplace_back(ratio(router.sum_margin[at], static_cast<double>(n)));
-    load_entropy.emplace_back(bits);
-    load_max.emplace_back(ratio(most * shape.n_routed_in(l), n_routed));
-    n_never.emplace_back(never);
+    run::LayerRow& row = rows.emplace_back();
+    row.layer = l;
+    row.n_tokens = n;
+    row.router_entropy_bits = ratio(router.sum_entropy_bits[at], static_cast<double>(n));
+    row.router_margin = ratio(router.sum_margin[at], static_cast<double>(n));
+    row.load_entropy_bits = bits;
+    row.load_max_over_mean = ratio(most * shape.n_routed_in(l), n_routed);
+    row.n_never_used = never;
   }
-  return {{{"layer", layer},
-           {"n_tokens", n_tokens},
-           {"router_entropy_bits", entropy},
-           {"router_margin", margin},
-           {"load_entropy_bits", load_entropy},
-           {"load_max_over_mean", load_max},
-           {"n_never_used", n_never}}};
+  return rows;
 }
 
-io::Table domain_table(const Recorder& recorder) {
+std::vector<run::DomainRow> domain_rows(const Recorder& recorder) {
   const RecordShape& shape = recorder.shape();
   const auto n_domains = static_cast<std::size_t>(recorder.counters().n_domains());
-  io::IntColumn layer, expert, n_tokens;
-  io::TextColumn kind, domain;
-  io::RealColumn share;
+  std::vector<run::DomainRow> rows;
   const auto count = [&](std::int64_t l, std::int64_t e, std::size_t d) {
     return recorder.counters().n_by_domain[shape.idx(l, e) * n_domains + d];
   };
@@ -122,36 +91,20 @@ io::Table domain_table(const Recorder& recorder) {
     }
     for (std::int64_t e = 0; e < shape.n_experts_in(l); ++e) {
       for (std::size_t d = 0; d < n_domains; ++d) {
-        layer.emplace_back(l);
-        expert.emplace_back(e);
-        kind.emplace_back(kind_word(shape.kind(l, e)));
-        domain.emplace_back(recorder.domains().names[d]);
-        n_tokens.emplace_back(count(l, e, d));
-        share.emplace_back(ratio(count(l, e, d) * shape.n_per_token_in(l), of_domain[d]));
+        const double share = ratio(count(l, e, d) * shape.n_per_token_in(l), of_domain[d]);
+        rows.push_back({expert_id(shape, l, e), recorder.domains().names[d], count(l, e, d), share});
       }
     }
   }
-  return {{{"layer", layer},
-           {"expert", expert},
-           {"kind", kind},
-           {"domain", domain},
-           {"n_tokens", n_tokens},
-           {"share_of_domain_frac", share}}};
-}
-
-std::string text_of_json(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::strict);
+  return rows;
 }
 
 }  // namespace
 
-const char* kind_word(ExpertKind kind) {
-  switch (kind) {
-    case ExpertKind::kRouted: return "routed";
-    case ExpertKind::kDense: return "dense";
-    case ExpertKind::kShared: return "shared";
-  }
-  return "";
+run::ExpertId expert_id(const RecordShape& shape, std::int64_t layer, std::int64_t expert) {
+  const ExpertKind kind = shape.kind(layer, expert);
+  if (kind == ExpertKind::kShared) return {layer, expert, run::kShared};
+  return {layer, expert, kind == ExpertKind::kDense || shape.n_routed_in(layer) == 1 ? run::kDense : run::kRouted};
 }
 
 RareExperts count_rare(const Recorder& recorder, std::int64_t n_windows_wanted) {
@@ -168,20 +121,21 @@ RareExperts count_rare(const Recorder& recorder, std::int64_t n_windows_wanted) 
 }
 
 void write_counter_tables(const fs::path& folder, const Recorder& recorder, std::int64_t n_windows_wanted) {
-  write_table(folder, "experts", expert_table(recorder, n_windows_wanted));
-  write_table(folder, "layers", layer_table(recorder));
-  write_table(folder, "domains", domain_table(recorder));
+  run::write_table(folder, "experts", expert_rows(recorder, n_windows_wanted));
+  run::write_table(folder, "layers", layer_rows(recorder));
+  run::write_table(folder, "domains", domain_rows(recorder));
 }
 
 void write_coactivation(const fs::path& folder, const Recorder& recorder) {
   const std::int64_t n_experts = recorder.shape().n_experts;
-  const std::size_t size = static_cast<std::size_t>(n_experts * n_experts);
-  StateArrays arrays;
+  const auto size = static_cast<std::ptrdiff_t>(n_experts * n_experts);
+  const std::vector<std::int64_t>& counts = recorder.router().coactivation;
+  std::vector<run::Coactivation> layers;
   for (std::int64_t l = 0; l < recorder.shape().n_layers; ++l) {
-    const std::span counts(recorder.router().coactivation.data() + static_cast<std::size_t>(l) * size, size);
-    arrays.push_back(io::tensor_to_write(fmt::format("layers.{}.coactivation", l), {n_experts, n_experts}, counts));
+    const auto first = counts.begin() + l * size;
+    layers.push_back({n_experts, {first, first + size}});
   }
-  io::write_safetensors(folder / "coactivation.safetensors", arrays);
+  run::write_layers(folder / "coactivation.safetensors", layers);
 }
 
 std::vector<std::string> vocabulary(const text::Tokenizer& tokenizer, std::int64_t d_vocab) {
@@ -193,23 +147,20 @@ std::vector<std::string> vocabulary(const text::Tokenizer& tokenizer, std::int64
   return pieces;
 }
 
-void write_vocabulary(const fs::path& folder, const std::vector<std::string>& pieces) {
-  io::write_file_atomically(folder / "vocabulary.json", text_of_json({{"pieces", pieces}}) + "\n");
-}
-
 void write_documents(const fs::path& folder, const text::TokenCorpus& corpus, const Domains& domains,
                      std::int64_t n_traced) {
   io::AtomicFile file(folder / "documents.jsonl");
   for (std::size_t i = 0; i < corpus.documents.size(); ++i) {
     const text::TokenizedDocument& document = corpus.documents[i];
     const std::int64_t n = std::clamp<std::int64_t>(n_traced - document.first_token, 0, document.n_tokens);
-    nlohmann::ordered_json line = {{"doc_idx", i},
-                                   {"id", document.id},
-                                   {"domain", domains.names[static_cast<std::size_t>(domains.of_document[i])]},
-                                   {"n_tokens", document.n_tokens},
-                                   {"n_traced", n}};
-    if (n > 0) line["text"] = document.text;
-    file.write(line.dump() + "\n");
+    run::DocumentLine line;
+    line.doc_idx = static_cast<std::int64_t>(i);
+    line.id = document.id;
+    line.domain = domains.names[static_cast<std::size_t>(domains.of_document[i])];
+    line.n_tokens = document.n_tokens;
+    line.n_traced = n;
+    if (n > 0) line.text = document.text;
+    file.write(run::json_line(run::to_json(line)));
   }
   file.commit();
 }

@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
+
+#include "moescope/run/record_files.h"
 
 namespace moescope::record {
 
@@ -130,59 +131,50 @@ void TraceFile::flush() {
 
 namespace {
 
-struct Head {
-  std::vector<std::int32_t> token_ids, doc_idx, position, context_position;
-};
-
-Head describe_tokens(const text::TokenCorpus& corpus, std::int64_t n_traced) {
-  Head head;
+run::TraceTokens describe_tokens(const text::TokenCorpus& corpus, std::int64_t n_traced) {
+  run::TraceTokens tokens;
+  tokens.n = n_traced;
   for (const text::Sequence& sequence : corpus.sequences) {
     for (std::int32_t i = 0; i < sequence.n_tokens && sequence.first_token + i < n_traced; ++i) {
-      head.token_ids.push_back(corpus.token_ids[static_cast<std::size_t>(sequence.first_token + i)]);
-      head.doc_idx.push_back(sequence.doc_idx);
-      head.position.push_back(sequence.position + i);
-      head.context_position.push_back(i);
+      tokens.token_ids.push_back(corpus.token_ids[static_cast<std::size_t>(sequence.first_token + i)]);
+      tokens.doc_idx.push_back(sequence.doc_idx);
+      tokens.position.push_back(sequence.position + i);
+      tokens.context_position.push_back(i);
     }
   }
-  return head;
+  tokens.byte_begin = {corpus.byte_begin.begin(), corpus.byte_begin.begin() + n_traced};
+  tokens.byte_end = {corpus.byte_end.begin(), corpus.byte_end.begin() + n_traced};
+  return tokens;
 }
 
 }  // namespace
 
 void TraceFile::assemble(const std::filesystem::path& path, const text::TokenCorpus& corpus) const {
-  const Head head = describe_tokens(corpus, n_traced_);
-  const auto n = static_cast<std::size_t>(n_traced_);
-  const std::span begins(corpus.byte_begin.data(), n), ends(corpus.byte_end.data(), n);
-  StateArrays small = {io::tensor_to_write("token_ids", {n_traced_}, head.token_ids),
-                       io::tensor_to_write("doc_idx", {n_traced_}, head.doc_idx),
-                       io::tensor_to_write("position", {n_traced_}, head.position),
-                       io::tensor_to_write("context_position", {n_traced_}, head.context_position),
-                       io::tensor_to_write("byte_begin", {n_traced_}, begins),
-                       io::tensor_to_write("byte_end", {n_traced_}, ends)};
-  StateArrays plan = small;
-  const std::array<const char*, 5> names = {"expert_ids", "weights", "scores", "shared_weights", "shared_scores"};
-  const auto name = [&](std::int64_t layer, Part part) { return fmt::format("layers.{}.{}", layer, names[part]); };
-  const auto in_layer = [&](std::int64_t layer, Part part) { return part <= kScores || shape_.shared(layer); };
+  const run::TraceTokens tokens = describe_tokens(corpus, n_traced_);
+  StateArrays plan;
+  run::add_tensors(plan, tokens);
+  const std::size_t n_head = plan.size();
+  // Tensors of a layer in the order of Part.
+  const run::TraceRouting routing{n_traced_, shape_.n_experts_per_token, {}, {}, {}};
+  const run::TraceShared shared{n_traced_, {}, {}};
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    for (const Part part : parts()) {
-      if (!in_layer(layer, part)) continue;
-      const auto shape = part <= kScores ? std::vector{n_traced_, n_columns(part)} : std::vector{n_traced_};
-      plan.push_back({name(layer, part), part == kIds ? io::DType::kI32 : io::DType::kF32, shape, {}});
-    }
+    run::add_tensors(plan, routing, run::layer_prefix(layer));
+    if (shape_.shared(layer)) run::add_tensors(plan, shared, run::layer_prefix(layer));
   }
   io::SafetensorsWriter writer(path, plan);
-  for (const io::TensorToWrite& tensor : small) writer.append(tensor.name, tensor.bytes);
+  for (std::size_t i = 0; i < n_head; ++i) writer.append(plan[i].name, plan[i].bytes);
   if (n_traced_ > 0) {
     const auto mapped = io::MappedFile::open(path_);
     const std::uint64_t n_bytes = offset(shape_.n_layers, kIds, 0);
     if (mapped->bytes().size() != n_bytes) {
       throw input_error("{} has {} bytes, expected {}", path_.string(), mapped->bytes().size(), n_bytes);
     }
+    std::size_t next = n_head;
     for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
       for (const Part part : parts()) {
-        if (!in_layer(layer, part)) continue;
+        if (part > kScores && !shape_.shared(layer)) continue;
         const std::uint64_t begin = offset(layer, part, 0), end = offset(layer, part, n_traced_);
-        writer.append(name(layer, part), mapped->bytes().subspan(begin, end - begin));
+        writer.append(plan[next++].name, mapped->bytes().subspan(begin, end - begin));
         mapped->drop(begin, end);
       }
     }

@@ -11,7 +11,7 @@
 #include <set>
 
 #include "moescope/base/error.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 
 namespace moescope::text {
 

@@ -457,7 +457,7 @@ void step_of_best_shape(LaneView& view, std::uint32_t step) {
   step_of_shape<0, 0, 0, 0>(view, step);
 }
 
-LaneKernels kernels_of_target() {
+[[maybe_unused]] LaneKernels kernels_of_target() {
   return {kWidth, hwy::TargetName(HWY_TARGET), step_of_best_shape, step_of_shape<0, 0, 0, 0>, update_all};
 }
 

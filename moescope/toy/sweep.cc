@@ -15,7 +15,6 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/base/parallel.h"
 #include "moescope/base/random.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/toy/draws.h"
 #include "moescope/toy/sweep_state.h"
 
@@ -217,18 +216,6 @@ std::vector<std::string> warnings_of(const SweepResult& result) {
   return warnings;
 }
 
-// A folder that holds another complete sweep is never touched.
-void require_own_folder(const fs::path& out, const SweepSettings& settings) {
-  io::create_run_directory(out);
-  if (!fs::exists(out / "run.json")) return;
-  const nlohmann::json found = io::read_run_json(out);
-  if (found.value("command", "") == "toy" && found.contains("settings") && found.at("settings") == to_json(settings)) {
-    return;
-  }
-  throw input_error("{} holds another run", out.string())
-      .hint("choose another folder with option 'out', or remove the folder");
-}
-
 }  // namespace
 
 void check(const SweepSettings& s) {
@@ -296,8 +283,9 @@ SweepResult run_sweep(const SweepSettings& settings, const fs::path& out, const 
                       const Console& console) {
   check(options);
   SweepResult result{settings, sweep_instances(settings), 0, {}};
-  require_own_folder(out, settings);
-  fs::remove(out / "DONE");
+  const auto directory = run::RunDirectory::open(out, identity_json(settings));
+  directory.begin();
+  directory.claim();
   TrainOptions with_curve = options;
   with_curve.loss_every = settings.loss_every;
   const auto start = std::chrono::steady_clock::now();
@@ -323,10 +311,6 @@ SweepResult run_sweep(const SweepSettings& settings, const fs::path& out, const 
   return result;
 }
 
-void finish_sweep(const fs::path& out) {
-  std::error_code ignored;  // a state that stays behind is harmless: DONE says that the sweep is complete
-  fs::remove_all(out / "resume", ignored);
-  io::write_file_atomically(out / "DONE", "");
-}
+nlohmann::json identity_json(const SweepSettings& settings) { return run::make_identity("toy", to_json(settings), {}); }
 
 }  // namespace moescope::toy

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "moescope/base/progress.h"
+#include "moescope/run/run_directory.h"
 #include "moescope/toy/evaluate.h"
 #include "moescope/toy/train.h"
 
@@ -64,6 +65,8 @@ void check(const SweepSettings& settings);
 // all. Throws kInput naming file, line and key: unknown key, value that does not fit, and as check().
 SweepSettings read_sweep_settings(const std::filesystem::path& path);
 nlohmann::json to_json(const SweepSettings& settings);
+// What makes a sweep: all of its settings.
+nlohmann::json identity_json(const SweepSettings& settings);
 
 struct SweepInstance {
   std::int64_t architecture_idx = 0;
@@ -93,9 +96,14 @@ struct SweepResult {
 SweepResult run_sweep(const SweepSettings& settings, const std::filesystem::path& out, const TrainOptions& options,
                       const Console& console);
 
-// run.json, instances, experts, features (csv and parquet), weights.safetensors. finish_sweep removes
-// OUT/resume and writes DONE; callers add files of their own before it.
-void write_sweep(const SweepResult& result, const std::filesystem::path& out, const TrainOptions& options);
-void finish_sweep(const std::filesystem::path& out);
+struct WriteOptions {
+  run::Invocation invocation;  // for run.json
+  bool last_step = true;       // false: a page follows at once, and whoever makes it writes DONE
+};
+
+// Every table and tensor of run/toy_files.h that the settings ask for, then run.json; removes OUT/resume and writes
+// DONE.
+void write_sweep(const SweepResult& result, const std::filesystem::path& out, const TrainOptions& options,
+                 const WriteOptions& write = {});
 
 }  // namespace moescope::toy

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "moescope/base/error.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/toy/draws.h"
 
@@ -45,20 +43,7 @@ struct Group {
 }  // namespace
 
 SweepState::SweepState(const fs::path& out, const SweepSettings& settings)
-    : folder_(out / "resume"), settings_(settings) {
-  const fs::path path = folder_ / "settings.json";
-  const std::string text = to_json(settings).dump(1) + "\n";
-  if (fs::exists(path)) {
-    const std::string found = io::read_file(path);
-    if (found == text) return;
-    throw input_error("{}: a stopped sweep of other settings", path.string())
-        .hint("choose another folder with option 'out', or remove the folder");
-  }
-  std::error_code failed;
-  fs::create_directories(folder_, failed);
-  if (failed) throw environment_error("cannot create {}: {}", folder_.string(), failed.message());
-  io::write_file_atomically(path, text);
-}
+    : folder_(out / "resume"), settings_(settings) {}
 
 std::vector<bool> SweepState::load(std::vector<SweepInstance>& instances) {
   std::vector<bool> done(instances.size(), false);

@@ -1,4 +1,4 @@
-// What a sweep leaves behind while it runs: OUT/resume/settings.json and one safetensors file for every finished group
+// What a sweep leaves behind while it runs: one safetensors file below OUT/resume for every finished group
 // of instances, so that a stopped sweep goes on where it was.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace moescope::toy {
 
 class SweepState {
  public:
-  // Creates the folder, or checks that it is of the same settings (else kInput naming both).
+  // OUT/resume exists, and is of the same settings (run/run_directory.h).
   SweepState(const std::filesystem::path& out, const SweepSettings& settings);
 
   // Fills in the trained instances that are there; returns which, [instances]. seconds() is then that of earlier runs.

@@ -59,9 +59,8 @@ void check(const TrainOptions& options) {
 }
 
 std::size_t group_size(const Architecture& architecture, const Training& training, const TrainOptions& options) {
-  return static_cast<std::size_t>(options.chosen() == Implementation::kLanes
-                                      ? lane_kernels().width
-                                      : batched_group_size(architecture, training));
+  return static_cast<std::size_t>(
+      options.chosen() == Implementation::kLanes ? lane_kernels().width : batched_group_size(architecture, training));
 }
 
 void train(const Architecture& architecture, const Training& training, std::span<const Instance> instances,

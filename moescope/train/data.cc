@@ -10,7 +10,7 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/base/parallel.h"
 #include "moescope/base/random.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/text/bpe_trainer.h"
 #include "moescope/text/tokenizer.h"

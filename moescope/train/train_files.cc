@@ -5,10 +5,11 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "moescope/base/error.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/table.h"
 #include "moescope/machine/device.h"
 
@@ -25,34 +26,17 @@ std::string processor_name() {
   return "unknown";
 }
 
-io::RealColumn reals(const auto& rows, auto member) {
-  io::RealColumn column;
-  for (const auto& row : rows) column.push_back(row.*member);
-  return column;
+template <typename Row>
+void write_log(const fs::path& path, const std::vector<Row>& rows) {
+  io::write_csv(path, run::to_table(std::span<const Row>(rows)));
 }
 
-io::IntColumn ints(const auto& rows, auto member) {
-  io::IntColumn column;
-  for (const auto& row : rows) column.push_back(row.*member);
-  return column;
-}
-
-io::Table train_table(const std::vector<TrainRow>& rows) {
-  return {{{"step", ints(rows, &TrainRow::step)},
-           {"tokens", ints(rows, &TrainRow::n_tokens)},
-           {"loss", reals(rows, &TrainRow::loss)},
-           {"load_balance", reals(rows, &TrainRow::load_balance)},
-           {"router_z", reals(rows, &TrainRow::router_z)},
-           {"grad_norm", reals(rows, &TrainRow::grad_norm)},
-           {"lr", reals(rows, &TrainRow::lr)},
-           {"tokens_per_s", reals(rows, &TrainRow::tokens_per_s)}}};
-}
-
-io::Table validation_table(const std::vector<ValidationRow>& rows) {
-  return {{{"step", ints(rows, &ValidationRow::step)},
-           {"tokens", ints(rows, &ValidationRow::n_tokens)},
-           {"loss", reals(rows, &ValidationRow::loss)},
-           {"perplexity", reals(rows, &ValidationRow::perplexity)}}};
+// The rows up to the step of a saved state.
+template <typename Row>
+std::vector<Row> read_log(const fs::path& path, std::int64_t step) {
+  std::vector<Row> rows = run::read_table<Row>(path);
+  std::erase_if(rows, [&](const Row& row) { return row.step > step; });
+  return rows;
 }
 
 void write_json(const fs::path& path, const nlohmann::json& json) {
@@ -147,26 +131,6 @@ std::string first_difference(const nlohmann::json& stored, const nlohmann::json&
   return "";
 }
 
-void load_log(const TrainSettings& settings, std::int64_t step, TrainLog& log) {
-  const io::Table train = io::read_csv(fs::path(settings.out) / "train_log.csv", train_table({}));
-  const auto real = [](const io::Table& table, const char* name, std::size_t i) {
-    return std::get<io::RealColumn>(table.at(name).values)[i].value_or(NAN);
-  };
-  const auto whole = [](const io::Table& table, const char* name, std::size_t i) {
-    return std::get<io::IntColumn>(table.at(name).values)[i].value_or(0);
-  };
-  for (std::size_t i = 0; i < train.n_rows() && whole(train, "step", i) <= step; ++i) {
-    log.train.push_back({whole(train, "step", i), whole(train, "tokens", i), real(train, "loss", i),
-                         real(train, "load_balance", i), real(train, "router_z", i), real(train, "grad_norm", i),
-                         real(train, "lr", i), real(train, "tokens_per_s", i)});
-  }
-  const io::Table validation = io::read_csv(fs::path(settings.out) / "validation_log.csv", validation_table({}));
-  for (std::size_t i = 0; i < validation.n_rows() && whole(validation, "step", i) <= step; ++i) {
-    log.validation.push_back({whole(validation, "step", i), whole(validation, "tokens", i), real(validation, "loss", i),
-                              real(validation, "perplexity", i)});
-  }
-}
-
 }  // namespace
 
 nlohmann::json to_json(TrainSettings settings, io::Settings which) {
@@ -183,8 +147,8 @@ void save_all(const TrainSettings& settings, const Parameters& parameters, AdamW
   const c10::NoGradGuard no_grad;
   fs::create_directories(fs::path(settings.out) / "state");
   save_model_folder(settings, parameters, text);
-  io::write_csv(fs::path(settings.out) / "train_log.csv", train_table(log.train));
-  io::write_csv(fs::path(settings.out) / "validation_log.csv", validation_table(log.validation));
+  write_log(fs::path(settings.out) / "train_log.csv", log.train);
+  write_log(fs::path(settings.out) / "validation_log.csv", log.validation);
   save_training_json(settings, parameters, optimizer, log, text);
   save_state(settings, parameters, optimizer, log);
 }
@@ -218,7 +182,8 @@ bool load_state(const TrainSettings& settings, Parameters& parameters, AdamW& op
   }
   optimizer.set_n_steps(std::stoll(metadata.at("step")));
   log.seconds = std::stod(metadata.at("seconds"));
-  load_log(settings, optimizer.n_steps(), log);
+  log.train = read_log<TrainRow>(fs::path(settings.out) / "train_log.csv", optimizer.n_steps());
+  log.validation = read_log<ValidationRow>(fs::path(settings.out) / "validation_log.csv", optimizer.n_steps());
   return true;
 }
 

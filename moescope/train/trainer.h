@@ -7,27 +7,13 @@
 #include <vector>
 
 #include "moescope/base/progress.h"
+#include "moescope/run/train_files.h"
 #include "moescope/train/settings.h"
 
 namespace moescope::train {
 
-struct TrainRow {
-  std::int64_t step = 0;
-  std::int64_t n_tokens = 0;  // seen so far
-  double loss = 0;            // cross-entropy, nats a token, mean over the step
-  double load_balance = 0;    // 1 if uniform
-  double router_z = 0;
-  double grad_norm = 0;  // before clipping
-  double lr = 0;
-  double tokens_per_s = 0;
-};
-
-struct ValidationRow {
-  std::int64_t step = 0;
-  std::int64_t n_tokens = 0;
-  double loss = 0;        // nats a token
-  double perplexity = 0;  // exp(loss)
-};
+using run::TrainRow;
+using run::ValidationRow;
 
 struct TrainResult {
   std::int64_t n_steps = 0;

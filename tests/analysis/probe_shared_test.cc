@@ -12,11 +12,11 @@
 #include "moescope/base/error.h"
 #include "moescope/engine/engine.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/table.h"
 #include "moescope/model/language_model.h"
 #include "moescope/record/model_trace.h"
+#include "moescope/run/probe_files.h"
 #include "tests/record/tiny_model.h"
 
 namespace moescope::analysis::probe {
@@ -85,18 +85,19 @@ TEST_F(SharedProbe, IsProbedAsAnExpertWithControls) {
   }
   test::write_text(folder_.path() / "corpus.jsonl", lines);
   ProbeOptions options;
-  options.model = model_.string();
   options.corpus = (folder_.path() / "corpus.jsonl").string();
   options.out = folder_.path() / "run";
   options.sample.window_characters = 40;
   options.fit.probe.widths = {1, 2};
   options.fit.probe.min_per_class = 10;
-  options.dtype = "float32";
-  options.memory_bytes = std::uint64_t{2} << 30;
-  options.n_threads = 1;
-  const nlohmann::json run = probe(options, {}).run;
-  EXPECT_EQ(run.at("model").at("d_shared"), 20);
-  EXPECT_EQ(run.at("skipped").dump().find("shared"), std::string::npos);
+  machine::MachineOptions machine;
+  machine.dtype = "float32";
+  machine.memory_bytes = std::uint64_t{2} << 30;
+  machine.n_threads = 1;
+  const engine::OpenedModel model = engine::OpenedModel::open({model_.string()}, machine);
+  const nlohmann::json facts = probe(model, options, {}).run;
+  EXPECT_EQ(facts.at("model").at("d_shared"), 20);
+  EXPECT_EQ(facts.at("skipped").dump().find("shared"), std::string::npos);
 
   const io::Table experts = io::read_csv(options.out / "probe_experts.csv", {{{"layer", io::IntColumn()},
                                                                               {"expert", io::IntColumn()},
@@ -116,7 +117,7 @@ TEST_F(SharedProbe, IsProbedAsAnExpertWithControls) {
     EXPECT_EQ(whole("n_neurons", row), dense ? 22 : shared ? 20 : 16);
     if (shared) {
       EXPECT_EQ(whole("expert", row), 8);
-      EXPECT_EQ(whole("n_tokens", row), run.at("corpus").at("n_tokens_sampled").get<std::int64_t>());
+      EXPECT_EQ(whole("n_tokens", row), facts.at("corpus").at("n_tokens_sampled").get<std::int64_t>());
       continue;
     }
     const auto mean = std::get<io::RealColumn>(experts.at("mean_active_neurons").values)[row];
@@ -124,34 +125,26 @@ TEST_F(SharedProbe, IsProbedAsAnExpertWithControls) {
     active += *mean * static_cast<double>(whole("n_tokens", row));
     n += static_cast<double>(whole("n_tokens", row));
   }
-  EXPECT_NEAR(run.at("probe").at("mean_active_neurons").get<double>(), active / n, 1e-9);
+  EXPECT_NEAR(facts.at("probe").at("mean_active_neurons").get<double>(), active / n, 1e-9);
 
-  const std::string probes = io::read_file(options.out / "probes.csv");
-  std::map<std::string, int> n_rows;  // by layer, concept and k: the shared expert once, beside eight or one others
-  for (std::size_t at = 0; at < probes.size(); at = probes.find('\n', at) + 1) {
-    const std::string line = probes.substr(at, probes.find('\n', at) - at);
-    for (const char* layer : {",0,", ",1,", ",2,"}) {
-      if (line.find(std::string(layer) + "shared,") != std::string::npos) ++n_rows[layer];
-    }
+  std::map<std::int64_t, int> n_rows;  // by layer: the shared expert once a concept and k, beside eight or one others
+  for (const run::ProbeRow& row : run::read_probes(options.out / "probes.csv")) {
+    EXPECT_EQ(row.kind == run::kShared, row.expert == 8);
+    n_rows[row.layer] += row.kind == run::kShared ? 1 : 0;
   }
-  const int n_each = static_cast<int>(run.at("concepts").size()) * 2;
-  EXPECT_EQ(n_rows, (std::map<std::string, int>{{",0,", n_each}, {",2,", n_each}}));
-  EXPECT_EQ(run.at("probe").at("n_probes"), n_each * (9 + 1 + 9));
-  const std::string controls = io::read_file(options.out / "probe_controls.csv");
-  for (const char* variant : {"select", "shuffled", "half_a", "half_b"}) {
-    EXPECT_NE(controls.find(std::string("\n") + variant), std::string::npos) << variant;
-    bool found = false;
-    for (std::size_t at = controls.find(",shared,"); at != std::string::npos; at = controls.find(",shared,", at + 1)) {
-      const std::size_t begin = controls.rfind('\n', at) + 1;
-      found = found || controls.compare(begin, std::string(variant).size(), variant) == 0;
-    }
-    EXPECT_TRUE(found) << variant;
+  const int n_each = static_cast<int>(facts.at("concepts").size()) * 2;
+  EXPECT_EQ(n_rows, (std::map<std::int64_t, int>{{0, n_each}, {1, 0}, {2, n_each}}));
+  EXPECT_EQ(facts.at("probe").at("n_probes"), n_each * (9 + 1 + 9));
+  std::set<std::string> variants;
+  for (const run::ProbeControlRow& row : run::read_probe_controls(options.out / "probe_controls.csv")) {
+    if (row.probe.kind == run::kShared) variants.insert(row.variant);
   }
+  EXPECT_EQ(variants, (std::set<std::string>{"half_a", "half_b", "select", "shuffled"}));
   // The same settings by a build that left shared experts out made other files.
-  nlohmann::json earlier = run;
+  nlohmann::json earlier = facts;
   earlier["identity"].erase("shared_experts");
   test::write_text(options.out / "run.json", earlier.dump());
-  EXPECT_THROW(probe(options, {}), Error);
+  EXPECT_THROW(probe(model, options, {}), Error);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/engine/engine.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/table.h"
 #include "moescope/model/language_model.h"
@@ -24,6 +24,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // The fixture model with 60 documents of letters and digits and two tagged sentences.
 class Probe : public ::testing::Test {
@@ -89,8 +90,8 @@ TEST_F(Probe, WritesProbesOfEveryLayerExpertConceptAndK) {
                            {"num_negative", io::IntColumn()}}};
   const io::Table table = io::read_csv(folder_.path() / "run/probes.csv", like);
   ASSERT_EQ(table.n_rows(), 3u * 8 * 58 * 3);
-  EXPECT_EQ(file("run", "probes.csv").substr(0, 73),
-            "concept,layer,expert,k,f1,recall,precision,num_positive,num_negative\nis_s");
+  EXPECT_THAT(file("run", "probes.csv"),
+              StartsWith("concept,layer,expert,k,f1,recall,precision,num_positive,num_negative,kind,"));
   const auto& names = std::get<io::TextColumn>(table.at("concept").values);
   const auto& layers = std::get<io::IntColumn>(table.at("layer").values);
   const auto& ks = std::get<io::IntColumn>(table.at("k").values);
@@ -235,7 +236,7 @@ TEST_F(Probe, WrongUseIsToldInOneLine) {
   EXPECT_THAT(error_of([](ProbeOptions& o) {
                 o.fit.matched = {4, 2, 1}, o.fit.controls = false;
               }),
-              HasSubstr("needs the controls"));
+              HasSubstr("needs option 'controls'"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.layers = {7}; }), HasSubstr("layers 0 to 2"));
   EXPECT_THAT(error_of([](ProbeOptions& o) { o.tagged = {"no.conllu"}; }), HasSubstr("no.conllu"));
   EXPECT_THAT(error_of([this](ProbeOptions& o) {

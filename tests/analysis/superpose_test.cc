@@ -14,8 +14,9 @@
 #include "moescope/analysis/superpose/sets.h"
 #include "moescope/base/error.h"
 #include "moescope/engine/engine.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/model/language_model.h"
+#include "moescope/run/run_directory.h"
 #include "moescope/stats/superposition.h"
 #include "tests/engine/tiny_run.h"
 #include "tests/record/tiny_model.h"
@@ -206,11 +207,11 @@ TEST(SuperposeTables, WeighExpertsByUseAndPairThemWithTheirNull) {
     }
   }
   rows.push_back({0, 6, 0, "neurons_up", kModel, {}, 0});  // never used, nothing measured
-  std::optional<Summary> plain, paired;
-  for (const Summary& summary : summarize(rows, 500, 1)) {
+  std::optional<run::SuperpositionSummaryRow> plain, paired;
+  for (const run::SuperpositionSummaryRow& summary : summarize(rows, 500, 1)) {
     if (summary.layer) continue;
     if (summary.against == kRandom) paired = summary;
-    if (summary.against.empty() && summary.variant == kModel) plain = summary;
+    if (!summary.against && summary.variant == kModel) plain = summary;
   }
   ASSERT_TRUE(plain && paired);
   EXPECT_NEAR(plain->value, 0.5 * 0.9 + 0.5 * 0.3, 1e-12);
@@ -280,8 +281,33 @@ TEST(Superpose, GivesTheSameTwice) {
   const engine::OpenedModel model = tiny_model(folder.path());
   superpose(model, options, {});
   const std::string first = io::read_file(options.out / "summary.csv");
+  const std::string described = describe(superpose(model, options, {}));  // complete: read back, not measured again
+  EXPECT_EQ(described, describe({true,
+                                 {},
+                                 run::read_table<run::SuperpositionSummaryRow>(options.out / "summary.csv"),
+                                 run::read_run_json(options.out)}));
+  options.out = folder.path() / "again";
   superpose(model, options, {});
   EXPECT_EQ(first, io::read_file(options.out / "summary.csv"));
+}
+
+TEST(Superpose, TakesUpItsOwnFolderAfterAKillAndNoOther) {
+  const test::TemporaryFolder folder;
+  SuperposeOptions options = tiny_options(folder.path());
+  options.corpus.clear();
+  const engine::OpenedModel model = tiny_model(folder.path());
+  superpose(model, options, {});
+  EXPECT_TRUE(std::filesystem::exists(options.out / "DONE"));
+  const nlohmann::json run = run::read_run_json(options.out);
+  EXPECT_EQ(run.at("identity").at("schema"), 2);
+  EXPECT_TRUE(run.contains("tool_version"));
+  // Killed before run.json: tables are there, and the identity.
+  std::filesystem::create_directories(options.out / "resume");
+  test::write_text(options.out / "resume/identity.json", run.at("identity").dump());
+  std::filesystem::remove(options.out / "run.json");
+  EXPECT_FALSE(superpose(model, options, {}).already_complete);
+  options.seed = 2;
+  EXPECT_THAT([&] { superpose(model, options, {}); }, ThrowsMessage<Error>(HasSubstr("its seed is 1")));
 }
 
 TEST(Superpose, NeedsNoTextForWeights) {
@@ -311,13 +337,20 @@ TEST(Superpose, SaysWhatIsWrong) {
   // A run of another model.
   const std::filesystem::path run = folder.path() / "run";
   std::filesystem::create_directories(run);
-  test::write_text(run / "run.json", R"({"schema": 1, "command": "probe", "model": {"name": "other", "hash": "x"}})");
+  test::write_text(
+      run / "run.json",
+      R"({"schema": 1, "command": "probe", "model": {"name": "other", "hash": "x", "n_layers": 1, "n_experts": 1,
+                      "n_experts_per_token": 1}})");
   EXPECT_THAT(with([&](Options& o) { o.probes = run; }), ThrowsMessage<Error>(HasSubstr("another model (other)")));
-  EXPECT_THAT(with([&](Options& o) {
-                o.corpus.clear();
-                o.run = run;
-              }),
-              ThrowsMessage<Error>(HasSubstr("another model (other)")));
+  const auto of_run = with([&](Options& o) {
+    o.corpus.clear();
+    o.run = run;
+  });
+  EXPECT_THAT(of_run, ThrowsMessage<Error>(HasSubstr("not a run of `moescope record`")));
+  test::write_text(run / "run.json",
+                   R"({"schema": 1, "command": "record", "model": {"name": "other", "hash": "x", "n_layers": 1,
+                      "n_experts": 1, "n_experts_per_token": 1}})");
+  EXPECT_THAT(of_run, ThrowsMessage<Error>(HasSubstr("another model (other)")));
 }
 
 }  // namespace

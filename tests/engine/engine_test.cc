@@ -218,7 +218,7 @@ TEST(Engine, RefusesWhatCannotRun) {
   options.range.reset();
 
   options.memory_bytes = 1'000'000;
-  EXPECT_NE(message_of(make).find("are needed for one sequence (raise --memory"), std::string::npos)
+  EXPECT_NE(message_of(make).find("are needed for one sequence (raise option 'memory'"), std::string::npos)
       << message_of(make);
   options.memory_bytes = 4ull << 30;
 

@@ -7,7 +7,7 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "tests/label/label_fixture.h"
 
 namespace moescope::label {

@@ -71,6 +71,9 @@ const std::regex kRegistryHost(std::string(R"(\b(py)") + R"(pi\.org|pythonhos)" 
 // Notes that the project does not hold: a reader cannot follow them.
 const std::regex kAbsentDocument(std::string(R"(\bDES)") + R"(IGN\b|\bCONVEN)" + R"(TIONS\b|\bspe)" + "cs/");
 
+// Colours, fonts, widths and sizes of marks, formats and data blocks in gnuplot's words: only the room plot knows them.
+const std::regex kFigureStyle(R"(rgb '|font '|set terminal|<< EOD|\b(lw|ps|pt) \d)");
+
 // A field that clang-format tore apart because its trailing comment was too long: such a comment stands above the
 // field.
 std::vector<std::string> torn_fields(const std::vector<SourceFile>& files) {
@@ -157,6 +160,12 @@ TEST(Files, NameOnlyOptionsThatAreDescribed) {
   for (const std::string& name : named) EXPECT_TRUE(described.contains(name)) << name;
 }
 
+TEST(Files, OutsideOfPlotStyleNoFigure) {
+  std::vector<SourceFile> files = read_files({"moescope"}, {".cc", ".h"});
+  std::erase_if(files, [](const SourceFile& file) { return file.path.starts_with("moescope/plot/"); });
+  EXPECT_THAT(lines_with(files, kFigureStyle), IsEmpty());
+}
+
 TEST(Files, NameNoPackageRegistry) { EXPECT_THAT(lines_with(written_files(), kRegistryHost), IsEmpty()); }
 
 TEST(Files, HeadersSayWhatTheyAreForAndAreReadOnce) {
@@ -196,6 +205,8 @@ TEST(FileRules, FindWhatTheyForbid) {
             "DO: later",
             kLeftOpen));
   EXPECT_FALSE(finds("TODOS", kLeftOpen));
+  EXPECT_TRUE(finds("with lines lw 2 lc rgb '#000000'", kFigureStyle));
+  EXPECT_FALSE(finds("plot::clause(name, \"1:2\", mark)", kFigureStyle));
   EXPECT_TRUE(
       finds("open(\"/ho"
             "me/ann/model\")",

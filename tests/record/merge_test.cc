@@ -15,6 +15,7 @@
 #include "moescope/io/atomic_file.h"
 #include "moescope/io/checkpoint_folder.h"
 #include "moescope/record/run_json.h"
+#include "moescope/run/run_directory.h"
 #include "tests/record/recording.h"
 
 namespace moescope::record {
@@ -36,7 +37,7 @@ class Merging : public Recording {
 
   Recorder make_recorder(const std::filesystem::path& run_dir) const {
     const ResumeFolder resume(run_dir);
-    resume.create();
+    std::filesystem::create_directories(resume.path());
     RecorderOptions recorder_options;
     recorder_options.evidence = {shared_options.n_strongest, shared_options.n_reservoir, shared_options.n_per_decile,
                                  shared_options.window, shared_options.seed};
@@ -134,7 +135,7 @@ TEST_F(Merging, GivesTheTablesOfTheWholeFromTwoHalves) {
   expect_equal_files(shared_options.out, merged.out, kExactFiles);
   const auto n_tokens = whole.at("corpus").at("n_tokens_run").get<double>();
   expect_equal_sums(shared_options.out, merged.out, n_tokens);
-  const nlohmann::json run = io::read_run_json(merged.out);
+  const nlohmann::json run = run::read_run_json(merged.out);
   for (const char* key : {"identity", "n_windows", "n_experts_never", "n_experts_rare", "skipped"}) {
     EXPECT_EQ(run.at(key), whole.at(key)) << key;
   }

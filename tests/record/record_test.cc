@@ -13,9 +13,10 @@
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/table.h"
+#include "moescope/run/run_directory.h"
 #include "moescope/text/tokenizer.h"
 #include "tests/record/naive_recording.h"
 #include "tests/record/recording.h"
@@ -261,7 +262,7 @@ TEST_F(Recording, DoesNotDependOnWavesBatchesAndThreads) {
   machine::MachineOptions threads = roomy();
   threads.n_threads = 2;
   recorded(options("threads"), threads);
-  EXPECT_GT(io::read_run_json(small.out).at("waves").at("n").get<int>(), 10);
+  EXPECT_GT(run::read_run_json(small.out).at("waves").at("n").get<int>(), 10);
   expect_same_results(folder.path() / "one", folder.path() / "many");
   expect_same_results(folder.path() / "one", folder.path() / "threads");
 }
@@ -328,7 +329,7 @@ TEST_F(Recording, RefusesTheDirectoryOfAnotherRun) {
   o = options("run");
   test::write_text(folder.path() / "other.jsonl", "{\"text\": \"another corpus\"}\n");
   o.corpus = (folder.path() / "other.jsonl").string();
-  EXPECT_NE(message_of(o).find("its corpus hash is"), std::string::npos) << message_of(o);
+  EXPECT_NE(message_of(o).find("its corpus_hash is"), std::string::npos) << message_of(o);
 
   // The same for a run that is not finished.
   o = options("half");
@@ -347,11 +348,12 @@ TEST_F(Recording, SaysWhatIsWrongInOneLine) {
   EXPECT_NE(message_of(o).find("the corpus is empty: 1 documents without text"), std::string::npos) << message_of(o);
   o = options("run");
   o.window = 25;
-  EXPECT_NE(message_of(o).find("--window 25 is longer than --context 24"), std::string::npos) << message_of(o);
+  EXPECT_NE(message_of(o).find("option 'window' 25 is longer than option 'context' 24"), std::string::npos)
+      << message_of(o);
   machine::MachineOptions small;
   small.memory_bytes = 1;
   o = options("run");
-  EXPECT_NE(message_of(o, small).find("raise --memory"), std::string::npos) << message_of(o, small);
+  EXPECT_NE(message_of(o, small).find("raise option 'memory'"), std::string::npos) << message_of(o, small);
   o = options("foreign");
   std::filesystem::create_directories(o.out);
   test::write_text(o.out / "thesis.tex", "do not touch");

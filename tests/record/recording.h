@@ -13,7 +13,7 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/engine/opened_model.h"
 #include "moescope/io/documents.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/io/table.h"
 #include "moescope/record/record.h"

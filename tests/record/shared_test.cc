@@ -121,16 +121,16 @@ INSTANTIATE_TEST_SUITE_P(Families, SharedReference,
 class SharedRecording : public Recording {
  protected:
   SharedRecording() : Recording("family/qwen2_moe") {}
-  RecordOptions float_options(const std::string& name) const {  // the checkpoint is stored in bfloat16
-    RecordOptions o = options(name);
-    o.dtype = "float32";
-    return o;
+  RecordSummary record_float(const RecordOptions& o) const {  // the checkpoint is stored in bfloat16
+    machine::MachineOptions machine = roomy();
+    machine.dtype = "float32";
+    return recorded(o, machine);
   }
 };
 
 TEST_F(SharedRecording, WritesTheSharedExpertBehindTheRoutedOnes) {
-  const RecordOptions o = float_options("run");
-  const nlohmann::json run = record(o, {}).run;
+  const RecordOptions o = options("run");
+  const nlohmann::json run = record_float(o).run;
   EXPECT_EQ(run.at("model").at("d_shared"), 20);
   const text::TokenCorpus tokens = read_corpus(o);
   const auto n_tokens = static_cast<std::int64_t>(tokens.token_ids.size());
@@ -194,8 +194,8 @@ TEST_F(SharedRecording, WritesTheSharedExpertBehindTheRoutedOnes) {
 }
 
 TEST_F(SharedRecording, KeepsEvidenceOfAllKinds) {
-  const RecordOptions o = float_options("run");
-  record(o, {});
+  const RecordOptions o = options("run");
+  record_float(o);
   const text::TokenCorpus tokens = read_corpus(o);
   const auto checkpoint = model::Checkpoint::open(io::find_checkpoint(model.string()));
   NaiveRecording want(checkpoint, tokens);
@@ -227,8 +227,8 @@ TEST_F(SharedRecording, KeepsEvidenceOfAllKinds) {
 }
 
 TEST_F(SharedRecording, DoesNotDependOnWavesAndResumes) {
-  record(float_options("one"), {});
-  RecordOptions many = float_options("many");
+  record_float(options("one"));
+  RecordOptions many = options("many");
   many.max_wave_tokens = 100;
   many.max_batch_tokens = 30;
   many.max_save_frac = 1e9;
@@ -236,9 +236,9 @@ TEST_F(SharedRecording, DoesNotDependOnWavesAndResumes) {
   many.wave_done = [&](std::int64_t) {
     if (++n_waves == 4) set_interrupted(SIGINT);
   };
-  EXPECT_THROW(record(many, {}), Error);
+  EXPECT_THROW(record_float(many), Error);
   set_interrupted(0);
-  EXPECT_TRUE(record(many, {}).resumed);
+  EXPECT_TRUE(record_float(many).resumed);
   test::expect_same_results(folder.path() / "one", many.out);
   for (const char* name : {"shared_weights", "shared_scores"}) {
     const auto a = read<float>(folder.path() / "one", "trace", std::string("layers.2.") + name);

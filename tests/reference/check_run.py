@@ -98,8 +98,8 @@ class Run:
             raise SystemExit(f"{folder}: not a finished run directory, missing {', '.join(missing)}")
         self.folder = folder
         self.info = json.loads((folder / "run.json").read_text())
-        if self.info.get("schema") != 1:
-            raise SystemExit(f"{folder}/run.json: schema {self.info.get('schema')}, this script reads 1")
+        if self.info.get("schema") not in (1, 2):
+            raise SystemExit(f"{folder}/run.json: schema {self.info.get('schema')}, this script reads 1 and 2")
         model = self.info["model"]
         self.n_layers, self.n_experts = model["n_layers"], model["n_experts"]
         self.n_chosen, self.d_vocab = model["n_experts_per_token"], model["d_vocab"]

@@ -12,8 +12,9 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
+#include "moescope/run/run_directory.h"
 #include "moescope/toy/measure.h"
 #include "moescope/toy/summary.h"
 
@@ -213,9 +214,8 @@ TEST_F(Sweep, WritesTablesAndTensorsThatAgree) {
   const SweepSettings settings = read(kSmall);
   const fs::path out = folder_ / "run";
   const SweepResult result = run_sweep(settings, out, {}, console_);
-  write_sweep(result, out, {});
   EXPECT_FALSE(fs::exists(out / "DONE"));
-  finish_sweep(out);
+  write_sweep(result, out, {});
   EXPECT_TRUE(fs::exists(out / "DONE"));
   EXPECT_FALSE(fs::exists(out / "resume"));
 
@@ -241,7 +241,7 @@ TEST_F(Sweep, WritesTablesAndTensorsThatAgree) {
   const auto w = weights.at("moe.w").to_vector<float>();
   EXPECT_EQ(w[6], result.instances[13].trained.trained.w[0]);
   EXPECT_NE(weights.at("moe.initial.w").to_vector<float>()[6], w[6]);
-  const nlohmann::json run = io::read_run_json(out);
+  const nlohmann::json run = run::read_run_json(out);
   EXPECT_EQ(run.at("command"), "toy");
   EXPECT_EQ(run.at("settings"), to_json(settings));
   EXPECT_EQ(column_of(out / "features.csv", "feature").size(), 12u * 3 + 12u * 6);
@@ -276,7 +276,7 @@ TEST_F(Sweep, DivergedModelsAreCountedAndHaveNoNumbers) {
   EXPECT_NE(column("held_out_loss")[0], "");
   EXPECT_EQ(column("held_out_loss")[2], "");
   EXPECT_NE(column("diverged_step")[2], "");
-  EXPECT_EQ(io::read_run_json(out).at("n_diverged"), 2);
+  EXPECT_EQ(run::read_run_json(out).at("n_diverged"), 2);
   EXPECT_FALSE(summarize(result)[1].held_out_loss.has_value());
 }
 
@@ -337,8 +337,10 @@ TEST_F(Sweep, NeverMixesWithAnotherRun) {
   write_sweep(run_sweep(settings, out, {}, console_), out, {});
   settings.seed = 2;
   EXPECT_THROW(run_sweep(settings, out, {}, console_), Error);  // run.json of another sweep
-  fs::remove(out / "run.json");
-  EXPECT_THROW(run_sweep(settings, out, {}, console_), Error);  // a stopped sweep of other settings
+  const fs::path stopped = folder_ / "stopped";
+  run_sweep(settings, stopped, {}, console_);
+  settings.seed = 3;
+  EXPECT_THROW(run_sweep(settings, stopped, {}, console_), Error);  // a stopped sweep of other settings
   const fs::path foreign = folder_ / "foreign";
   fs::create_directories(foreign);
   std::ofstream(foreign / "thesis.tex") << "\\end";

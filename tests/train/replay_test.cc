@@ -4,7 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/train/objective.h"
 #include "moescope/train/parameters.h"
 #include "tests/model/fixture.h"

@@ -12,7 +12,7 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/base/random.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/model/language_model.h"
 #include "moescope/text/tokenizer.h"
 #include "moescope/train/data.h"

@@ -11,6 +11,7 @@
 #include "moescope/base/options.h"
 #include "moescope/io/documents.h"
 #include "moescope/io/tagged_text.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::analysis::probe {
 
@@ -34,7 +35,9 @@ struct ProbeOptions {
 
   void describe(OptionList& list);
 
-  std::int64_t max_batch_tokens = 0;  // 0: from the memory budget; for those who call the library
+  // For those who call the library.
+  std::int64_t max_batch_tokens = 0;  // 0: from the memory budget
+  run::Invocation invocation;         // for run.json
 };
 
 // Every option by itself and what does not go together. Throws kUsage.

@@ -13,9 +13,11 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/engine/engine.h"
 #include "moescope/engine/memory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/option_json.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/machine/device.h"
+#include "moescope/record/run_parts.h"
+#include "moescope/run/probe_files.h"
 
 namespace moescope::analysis::probe {
 
@@ -109,27 +111,15 @@ json identity_json(const Run& run) {
     }
     hasher.add(one.name + "\n" + one.category + "\n");
   }
-  json identity = settings_json(run.model, run.options, io::Settings::kIdentity);
-  identity["command"] = "probe";
-  identity["dtype"] = machine::dtype_word(run.model.dtype());
-  identity["model_hash"] = run.model.model_hash();
-  identity["tokenizer_hash"] = run.model.tokenizer_hash();
-  identity["corpus_hash"] = run.corpus.tokens.hash;
-  identity["concepts_hash"] = hasher.digest();
+  json settings = settings_json(run.model, run.options, io::Settings::kIdentity);
+  settings["dtype"] = machine::dtype_word(run.model.dtype());
   // Builds that left shared experts out made other files of the same settings.
-  if (run.model.config().d_shared > 0) identity["shared_experts"] = true;
-  return identity;
-}
-
-void require_same(const json& found, const json& wanted, const fs::path& folder) {
-  if (found == wanted) return;
-  std::string keys;
-  for (const auto& [key, value] : wanted.items()) {
-    if (!found.is_object() || !found.contains(key) || found[key] != value) keys += (keys.empty() ? "" : ", ") + key;
-  }
-  throw input_error("holds another run (it differs in {})", keys.empty() ? "its settings" : keys)
-      .at(folder.string())
-      .hint("name a new folder with option 'out'");
+  if (run.model.config().d_shared > 0) settings["shared_experts"] = true;
+  return run::make_identity("probe", std::move(settings),
+                            {{"model", run.model.model_hash()},
+                             {"tokenizer", run.model.tokenizer_hash()},
+                             {"corpus", run.corpus.tokens.hash},
+                             {"concepts", hasher.digest()}});
 }
 
 std::vector<std::int64_t> wanted_layers(const ProbeOptions& options, std::int64_t n_layers) {
@@ -156,7 +146,7 @@ class LayerProber {
     const Clock::time_point start = Clock::now();
     const model::ModelConfig& config = run_.model.config();
     std::vector<ProbeRecord> records;
-    std::vector<ExpertRecord> expert_records;
+    std::vector<run::ProbeExpertRow> expert_rows;
     for (std::size_t e = 0; e < experts.size(); ++e) {
       throw_if_interrupted(kGoesOn);
       ExpertNeurons expert;
@@ -176,11 +166,15 @@ class LayerProber {
       expert.neurons = {all.const_data_ptr<float>(), static_cast<std::size_t>(all.numel())};
       const std::vector<ProbeRecord> of_expert = fitter_.fit(expert);
       records.insert(records.end(), of_expert.begin(), of_expert.end());
-      expert_records.push_back({layer, expert.expert, kind_of(expert), expert.width,
-                                static_cast<std::int64_t>(expert.rows.size()), fitter_.mean_active(expert)});
+      run::ProbeExpertRow& row = expert_rows.emplace_back();
+      row.id = {layer, expert.expert, kind_of(expert.is_dense, expert.is_shared)};
+      row.n_neurons = expert.width;
+      row.n_tokens = static_cast<std::int64_t>(expert.rows.size());
+      row.mean_active_neurons = fitter_.mean_active(expert);
+      row.status = row.mean_active_neurons ? "ok" : "no_tokens";
       console_.status(fmt::format("layer {}: {} of {} experts probed", layer, e + 1, experts.size()));
     }
-    files_.save(layer, record_table(records, run_.concepts), expert_table(expert_records));
+    files_.save(layer, probe_rows(records, run_.concepts), expert_rows);
     seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
     n_fits_ += static_cast<std::int64_t>(records.size());
     console_.status("");
@@ -208,10 +202,10 @@ class LayerProber {
   std::int64_t n_fits_ = 0;
 };
 
-json skipped_json(const Run& run, const LayerFiles::Counts& counts) {
-  json skipped = json::array();
+std::vector<run::Skipped> skipped_parts(const Run& run, const LayerFiles::Counts& counts) {
+  std::vector<run::Skipped> skipped;
   const auto add = [&](const char* what, std::int64_t n, const std::string& why) {
-    if (n > 0) skipped.push_back({{"what", what}, {"n", n}, {"why", why}});
+    run::add_skipped(skipped, what, n, why);
   };
   const TextCounts& text = run.counts;
   add("documents", text.corpus.n_empty + text.shifted.n_empty, "without text");
@@ -230,62 +224,50 @@ json skipped_json(const Run& run, const LayerFiles::Counts& counts) {
   return skipped;
 }
 
-json concepts_json(const Run& run) {
-  json list = json::array();
+std::vector<run::ConceptPart> concept_parts(const Run& run) {
+  std::vector<run::ConceptPart> parts;
   for (std::size_t c = 0; c < run.concepts.size(); ++c) {
-    std::int64_t n_positive = 0;
-    for (const SampleToken& item : run.corpus.samples[c]) n_positive += item.label;
-    const auto n = static_cast<std::int64_t>(run.corpus.samples[c].size());
-    list.push_back({{"concept", run.concepts.at(c).name},
-                    {"category", run.concepts.at(c).category},
-                    {"n_positive", n_positive},
-                    {"n_negative", n - n_positive},
-                    {"status", n_positive > 0 ? "ok" : "never_occurs"}});
+    run::ConceptPart& part = parts.emplace_back();
+    part.concept_name = run.concepts.at(c).name;
+    part.category = run.concepts.at(c).category;
+    for (const SampleToken& item : run.corpus.samples[c]) part.n_positive += item.label;
+    part.n_negative = static_cast<std::int64_t>(run.corpus.samples[c].size()) - part.n_positive;
+    part.status = part.n_positive > 0 ? "ok" : "never_occurs";
   }
-  return list;
+  return parts;
 }
 
-json run_json(const Run& run, const json& identity, const LayerFiles::Counts& counts, const LayerProber& prober,
-              const engine::RunResult& pass, std::int64_t n_spilled_bytes) {
-  const model::ModelConfig& config = run.model.config();
-  json result = {{"schema", io::kRunSchemaVersion},
-                 {"command", "probe"},
-                 {"settings", settings_json(run.model, run.options, io::Settings::kAll)}};
-  result["settings"]["revision"] = run.model.choice().revision;
-  result["identity"] = identity;
-  result["model"] = {{"name", run.model.choice().model},
-                     {"family", config.family},
-                     {"n_layers", config.n_layers},
-                     {"n_experts", config.router.n_experts},
-                     {"n_experts_per_token", config.router.n_experts_per_token},
-                     {"d_model", config.d_model},
-                     {"d_expert", config.d_expert},
-                     {"d_shared", config.d_shared},
-                     {"n_parameters", config.n_parameters()},
-                     {"n_active_parameters", config.n_active_parameters()},
-                     {"hash", identity["model_hash"]}};
-  result["corpus"] = {{"hash", run.corpus.tokens.hash},
-                      {"files", run.counts.files},
-                      {"n_documents", run.corpus.n_documents},
-                      {"n_windows", run.corpus.windows.size()},
-                      {"n_tokens_run", run.corpus.tokens.token_ids.size()},
-                      {"n_tokens_sampled", run.corpus.n_sampled}};
-  result["concepts"] = concepts_json(run);
-  result["probe"] = {{"n_probes", counts.n_probes},
-                     {"n_fitted", counts.n_fitted},
-                     {"n_not_converged", counts.n_not_converged},
-                     {"mean_active_neurons", counts.mean_active_neurons ? json(*counts.mean_active_neurons) : json()},
-                     {"n_fits_with_controls", prober.n_fits()},
-                     {"seconds_fitting", prober.seconds()},
-                     {"n_spilled_bytes", n_spilled_bytes}};
-  result["device"] = run.model.machine().device;
-  result["dtype"] = machine::dtype_word(run.model.dtype());
-  result["seed"] = run.options.seed;
-  result["waves"] = {{"n", pass.n_waves}};
-  result["seconds"] = pass.seconds;
-  const auto peak = engine::peak_resident_bytes();
-  result["memory"] = {{"peak_bytes", peak ? json(*peak) : json()}};
-  result["skipped"] = skipped_json(run, counts);
+// What the pass and the fits of this sitting came to.
+struct Outcome {
+  LayerFiles::Counts counts;
+  engine::RunResult pass;
+  std::int64_t n_spilled_bytes = 0, n_fits = 0;
+  double seconds_fitting = 0;
+};
+
+run::ProbeRun probe_run(const Run& run, const json& identity, const Outcome& outcome) {
+  const ProbeOptions& options = run.options;
+  const LayerFiles::Counts& counts = outcome.counts;
+  run::ProbeRun result;
+  result.head =
+      run::make_head("probe", options.invocation, settings_json(run.model, options, io::Settings::kAll), identity);
+  result.head.seconds = outcome.pass.seconds;
+  result.head.skipped = skipped_parts(run, counts);
+  result.model = record::model_part(run.model.checkpoint(), run.model.choice().model, run.model.model_hash());
+  result.corpus = {run.corpus.tokens.hash,
+                   run.counts.files,
+                   run.corpus.n_documents,
+                   static_cast<std::int64_t>(run.corpus.windows.size()),
+                   static_cast<std::int64_t>(run.corpus.tokens.token_ids.size()),
+                   run.corpus.n_sampled};
+  result.concepts = concept_parts(run);
+  result.probe = {counts.n_probes, counts.n_fitted,         counts.n_not_converged, counts.mean_active_neurons,
+                  outcome.n_fits,  outcome.seconds_fitting, outcome.n_spilled_bytes};
+  result.device = run.model.machine().device;
+  result.dtype = machine::dtype_word(run.model.dtype());
+  result.seed = options.seed;
+  result.waves.n = outcome.pass.n_waves;
+  result.memory.peak_bytes = engine::peak_resident_bytes();
   return result;
 }
 
@@ -310,23 +292,15 @@ ProbeSummary probe(const engine::OpenedModel& model, const ProbeOptions& options
   const json identity = identity_json(run);
   console.status("");
 
-  io::create_run_directory(options.out);
-  if (fs::exists(options.out / "run.json")) {
-    json found = io::read_run_json(options.out);
-    require_same(found.value("identity", json::object()), identity, options.out);
+  const auto directory = run::RunDirectory::open(options.out, identity);
+  if (directory.standing() == run::RunDirectory::Standing::kComplete) {
     console.line(fmt::format("{}: the probes are complete, nothing to run", options.out.string()));
-    return {options.out, std::move(found), true};
+    run::finish_step(options.out);
+    return {options.out, directory.run(), true};
   }
-  const fs::path resume = options.out / "resume";
-  if (fs::exists(resume)) {
-    require_same(fs::exists(resume / "probe.json") ? io::read_json(resume / "probe.json") : json(), identity,
-                 options.out);
-  } else {
-    fs::create_directories(resume);
-    io::write_file_atomically(resume / "probe.json", identity.dump(2) + "\n");
-  }
-  fs::remove(options.out / "DONE");
-  const LayerFiles files(resume);
+  directory.begin();
+  directory.claim();
+  const LayerFiles files(directory.resume());
   std::vector<std::int64_t> left;
   std::copy_if(layers.begin(), layers.end(), std::back_inserter(left), [&](std::int64_t l) { return !files.has(l); });
   if (left.size() < layers.size()) {
@@ -334,25 +308,24 @@ ProbeSummary probe(const engine::OpenedModel& model, const ProbeOptions& options
         fmt::format("{}: going on, {} of {} layers are left", options.out.string(), left.size(), layers.size()));
   }
   LayerProber prober(run, files, console);
-  engine::RunResult pass;
-  std::int64_t n_spilled_bytes = 0;
+  Outcome outcome;
   if (!left.empty()) {
-    NeuronStore store(config, corpus, left, model.dtype(), resume,
+    NeuronStore store(config, corpus, left, model.dtype(), directory.resume(),
                       [&](std::int64_t layer, std::vector<CollectedExpert>& experts) { prober(layer, experts); });
     engine::Engine engine(model.checkpoint(), corpus.tokens,
                           model.engine_options(options.max_wave_tokens, options.max_batch_tokens), {&store});
     engine::Engine::Hooks hooks;
     hooks.between_batches = [] { throw_if_interrupted(kGoesOn); };
-    pass = engine.run(0, hooks, console);
-    n_spilled_bytes = store.n_spilled_bytes();
+    outcome.pass = engine.run(0, hooks, console);
+    outcome.n_spilled_bytes = store.n_spilled_bytes();
   }
+  outcome.n_fits = prober.n_fits();
+  outcome.seconds_fitting = prober.seconds();
   write_samples(options.out / "probe_samples.safetensors", corpus, options.seed);
-  const LayerFiles::Counts totals = files.assemble(layers, options.out);
-  json result = run_json(run, identity, totals, prober, pass, n_spilled_bytes);
-  io::write_file_atomically(options.out / "run.json", result.dump(2) + "\n");
-  fs::remove_all(resume);
-  io::write_file_atomically(options.out / "DONE", "");
-  return {options.out, std::move(result), false};
+  outcome.counts = files.assemble(layers, options.out);
+  const run::Json result = run::to_json(probe_run(run, identity, outcome));
+  directory.finish(result);
+  return {options.out, result, false};
 }
 
 std::string describe(const ProbeSummary& summary) {

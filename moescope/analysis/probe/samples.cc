@@ -10,6 +10,7 @@
 #include "moescope/base/parallel.h"
 #include "moescope/base/random.h"
 #include "moescope/io/safetensors.h"
+#include "moescope/run/probe_files.h"
 
 namespace moescope::analysis::probe {
 
@@ -245,35 +246,30 @@ std::vector<std::uint8_t> main_split(const std::vector<SampleToken>& sample, std
 }
 
 void write_samples(const std::filesystem::path& path, const ProbeCorpus& corpus, std::uint64_t seed) {
-  std::vector<std::int64_t> begin, token;
-  std::vector<std::int32_t> window_document, concept_number, document;
-  std::vector<std::uint8_t> label, part;
+  run::ProbeSamples samples;
+  samples.token_ids = corpus.tokens.token_ids;
   for (const Window& window : corpus.windows) {
-    begin.push_back(window.first_token);
-    window_document.push_back(window.document);
+    samples.window_begin.push_back(window.first_token);
+    samples.window_document.push_back(window.document);
   }
-  begin.push_back(static_cast<std::int64_t>(corpus.tokens.token_ids.size()));
+  samples.window_begin.push_back(static_cast<std::int64_t>(corpus.tokens.token_ids.size()));
   for (std::size_t c = 0; c < corpus.samples.size(); ++c) {
     const std::vector<std::uint8_t> parts = main_split(corpus.samples[c], c, seed);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const SampleToken& item = corpus.samples[c][i];
-      concept_number.push_back(static_cast<std::int32_t>(c));
-      document.push_back(item.document);
-      token.push_back(item.token_idx);
-      label.push_back(item.label);
-      part.push_back(parts[i]);
+      samples.item_concept.push_back(static_cast<std::int32_t>(c));
+      samples.item_document.push_back(item.document);
+      samples.item_token.push_back(item.token_idx);
+      samples.item_label.push_back(item.label);
+      samples.item_part.push_back(parts[i]);
     }
   }
-  const auto n_windows = static_cast<std::int64_t>(window_document.size()), n = static_cast<std::int64_t>(token.size());
-  const auto n_tokens = static_cast<std::int64_t>(corpus.tokens.token_ids.size());
-  const std::vector<io::TensorToWrite> tensors = {io::tensor_to_write("token_ids", {n_tokens}, corpus.tokens.token_ids),
-                                                  io::tensor_to_write("window_begin", {n_windows + 1}, begin),
-                                                  io::tensor_to_write("window_document", {n_windows}, window_document),
-                                                  io::tensor_to_write("item_concept", {n}, concept_number),
-                                                  io::tensor_to_write("item_document", {n}, document),
-                                                  io::tensor_to_write("item_token", {n}, token),
-                                                  io::tensor_to_write("item_label", {n}, label),
-                                                  io::tensor_to_write("item_part", {n}, part)};
+  samples.n_tokens = static_cast<std::int64_t>(samples.token_ids.size());
+  samples.n_windows = static_cast<std::int64_t>(samples.window_document.size());
+  samples.n_bounds = samples.n_windows + 1;
+  samples.n_items = static_cast<std::int64_t>(samples.item_token.size());
+  std::vector<io::TensorToWrite> tensors;
+  run::add_tensors(tensors, samples);
   io::write_safetensors(path, tensors);
 }
 

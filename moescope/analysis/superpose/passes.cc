@@ -5,9 +5,9 @@
 
 #include "moescope/base/error.h"
 #include "moescope/base/interrupt.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/io/safetensors.h"
-#include "moescope/io/table.h"
+#include "moescope/run/probe_files.h"
+#include "moescope/run/record_files.h"
 #include "moescope/text/windows.h"
 
 namespace moescope::analysis::superpose {
@@ -55,25 +55,18 @@ void use_frequent_tokens(Pass& pass, std::int64_t d_vocab, std::int64_t n_classe
   pass.class_token_ids = std::move(ids);
 }
 
-void require_model(const json& run, const fs::path& folder, const std::string& model_hash) {
-  const json model = run.value("model", json::object());
-  if (model.value("hash", "") != model_hash) {
-    throw input_error("is a run of another model ({})", model.value("name", "unnamed")).at(folder.string());
-  }
-}
-
 // Windows as sequences of their own; throws if bounds are not those of consecutive, non-empty windows.
-text::TokenCorpus windows_as_corpus(const io::SafetensorsFile& file) {
+text::TokenCorpus windows_as_corpus(const run::ProbeSamples& samples, const fs::path& path) {
   text::TokenCorpus corpus;
-  corpus.token_ids = file.at("token_ids").to_vector<std::int32_t>();
-  const std::vector<std::int64_t> begin = file.at("window_begin").to_vector<std::int64_t>();
+  corpus.token_ids = samples.token_ids;
+  const std::vector<std::int64_t>& begin = samples.window_begin;
   if (begin.size() < 2 || begin.front() != 0 || begin.back() != static_cast<std::int64_t>(corpus.token_ids.size())) {
-    throw input_error("window_begin does not span token_ids").at(file.path().string());
+    throw input_error("window_begin does not span token_ids").at(path.string());
   }
   for (std::size_t w = 0; w + 1 < begin.size(); ++w) {
     const std::int64_t n = begin[w + 1] - begin[w];
     if (n < 1 || n > std::int64_t{1} << 30) {
-      throw input_error("window {} has {} tokens", w, n).at(file.path().string());
+      throw input_error("window {} has {} tokens", w, n).at(path.string());
     }
     text::TokenizedDocument document;
     document.corpus_idx = static_cast<std::int64_t>(w);
@@ -92,19 +85,15 @@ text::TokenCorpus windows_as_corpus(const io::SafetensorsFile& file) {
   return corpus;
 }
 
-void use_concepts(Pass& pass, const io::SafetensorsFile& file) {
-  const auto concept_of = file.at("item_concept").to_vector<std::int32_t>();
-  const auto token_of = file.at("item_token").to_vector<std::int64_t>();
-  const auto label = file.at("item_label").to_vector<std::uint8_t>();
-  if (concept_of.size() != token_of.size() || concept_of.size() != label.size()) {
-    throw input_error("item_concept, item_token and item_label differ in length").at(file.path().string());
-  }
+void use_concepts(Pass& pass, const run::ProbeSamples& samples, const fs::path& path) {
+  const std::vector<std::int32_t>& concept_of = samples.item_concept;
+  const std::vector<std::int64_t>& token_of = samples.item_token;
+  const std::vector<std::uint8_t>& label = samples.item_label;
   std::vector<std::vector<std::int32_t>> of_token(pass.corpus.token_ids.size());
   for (std::size_t i = 0; i < label.size(); ++i) {
     if (concept_of[i] < 0 || index(concept_of[i]) >= pass.classes.names.size() || token_of[i] < 0 ||
         index(token_of[i]) >= of_token.size()) {
-      throw input_error("item {} names concept {} and token {}", i, concept_of[i], token_of[i])
-          .at(file.path().string());
+      throw input_error("item {} names concept {} and token {}", i, concept_of[i], token_of[i]).at(path.string());
     }
     if (label[i] != 0) of_token[index(token_of[i])].push_back(concept_of[i]);
   }
@@ -142,20 +131,19 @@ std::unique_ptr<Pass> text_pass(const engine::OpenedModel& model, const TextPass
   return pass;
 }
 
-std::unique_ptr<Pass> probe_pass(const engine::OpenedModel& model, const fs::path& run, std::uint64_t seed,
+std::unique_ptr<Pass> probe_pass(const engine::OpenedModel& model, const fs::path& folder, std::uint64_t seed,
                                  const Console& console) {
-  const json facts = io::read_run_json(run);
-  if (facts.value("command", "") != "probe") {
-    throw input_error("is not a run of `moescope probe`").at(run.string());
-  }
-  require_model(facts, run, model.model_hash());
+  const json facts = run::read_run_json(folder, "probe");
+  run::require_model(facts, folder, model.model_hash());
   auto pass = std::make_unique<Pass>();
-  const io::SafetensorsFile file = io::SafetensorsFile::open(run / "probe_samples.safetensors");
-  for (const json& one : facts.value("concepts", json::array()))
+  for (const json& one : facts.value("concepts", json::array())) {
     pass->classes.names.push_back(one.value("concept", ""));
-  pass->corpus = windows_as_corpus(file);
-  use_concepts(*pass, file);
-  pass->facts = {{"run", run.string()}, {"hash", facts["corpus"].value("hash", "")}};
+  }
+  const fs::path path = folder / "probe_samples.safetensors";
+  const auto samples = run::read_tensors<run::ProbeSamples>(io::SafetensorsFile::open(path));
+  pass->corpus = windows_as_corpus(samples, path);
+  use_concepts(*pass, samples, path);
+  pass->facts = {{"run", folder.string()}, {"hash", facts["corpus"].value("hash", "")}};
   run_pass(*pass, model, seed, console);
   return pass;
 }
@@ -173,39 +161,25 @@ Shares shares_of(const ClassMeans& means, const model::ModelConfig& config) {
   return shares;
 }
 
-Shares shares_of_run(const fs::path& run, const model::ModelConfig& config, const std::string& model_hash) {
-  require_model(io::read_run_json(run), run, model_hash);
-  const fs::path path = run / "experts.csv";
-  const io::Table table = io::read_csv(path, {{{"layer", io::IntColumn()},
-                                               {"expert", io::IntColumn()},
-                                               {"n_tokens", io::IntColumn()},
-                                               {"load_frac", io::RealColumn()},
-                                               {"mean_weight", io::RealColumn()},
-                                               {"mean_score", io::RealColumn()},
-                                               {"mean_output_norm", io::RealColumn()},
-                                               {"active_neuron_frac", io::RealColumn()},
-                                               {"active_neuron_frac_01", io::RealColumn()},
-                                               {"n_windows", io::IntColumn()},
-                                               {"status", io::TextColumn()}}});
-  const auto& layer = std::get<io::IntColumn>(table.at("layer").values);
-  const auto& expert = std::get<io::IntColumn>(table.at("expert").values);
-  const auto& load = std::get<io::RealColumn>(table.at("load_frac").values);
+Shares shares_of_run(const fs::path& folder, const model::ModelConfig& config, const std::string& model_hash) {
+  const json facts = run::read_run_json(folder, "record");
+  run::require_model(facts, folder, model_hash);
   Shares shares(index(config.n_layers));
   for (std::int64_t l = 0; l < config.n_layers; ++l) shares[index(l)].assign(index(config.n_experts(l)), -1);
-  for (std::size_t row = 0; row < layer.size(); ++row) {
-    const std::int64_t l = layer[row].value_or(-1), e = expert[row].value_or(-1);
-    if (l < 0 || l >= config.n_layers || e < 0 || e >= config.n_experts(l)) {
-      throw input_error("row {} is of layer {}, expert {}, which the model does not have", row + 1, l, e)
-          .at(path.string());
+  const std::vector<run::ExpertRow> rows = run::read_experts(folder, run::model_of(facts, folder));
+  const std::string path = (folder / "experts.csv").string();
+  for (const run::ExpertRow& row : rows) {
+    if (row.id.kind == run::kShared) continue;  // it is no part of the router's decisions
+    const std::int64_t l = row.id.layer, e = row.id.expert;
+    if (l >= config.n_layers || e >= config.n_experts(l)) {
+      throw input_error("layer {}, expert {}, which the model does not have", l, e).at(path);
     }
-    const double share = load[row].value_or(0);
-    if (!(share >= 0 && share <= 1)) throw input_error("row {} has load_frac {}", row + 1, share).at(path.string());
-    shares[index(l)][index(e)] = share;
+    shares[index(l)][index(e)] = row.load_frac.value_or(0);
   }
   for (std::size_t l = 0; l < shares.size(); ++l) {
     const auto absent = std::find(shares[l].begin(), shares[l].end(), -1.0);
     if (absent != shares[l].end()) {
-      throw input_error("no row for layer {}, expert {}", l, absent - shares[l].begin()).at(path.string());
+      throw input_error("no row for layer {}, expert {}", l, absent - shares[l].begin()).at(path);
     }
   }
   return shares;

@@ -10,14 +10,13 @@
 #include "moescope/base/interrupt.h"
 #include "moescope/base/random.h"
 #include "moescope/io/option_json.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/machine/device.h"
+#include "moescope/record/run_parts.h"
 
 namespace moescope::analysis::superpose {
 
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
@@ -170,30 +169,33 @@ std::vector<ExpertRow> measure_all(const Inputs& inputs, const Shares& shares, c
   return rows;
 }
 
-json run_json(const Inputs& inputs, const std::string& use, double seconds) {
-  const SuperposeOptions& options = inputs.options;
-  const model::ModelConfig& config = inputs.model.config();
-  json run = {{"schema", io::kRunSchemaVersion}, {"command", "superpose"}, {"use", use}, {"seconds", seconds}};
-  json& settings = run["settings"];
-  settings = io::settings_json(options);
-  settings.update(io::settings_json(inputs.model.choice()));
-  settings.update(io::settings_json(inputs.model.machine()));
-  settings["dtype"] = machine::dtype_word(inputs.model.dtype());
-  run["model"] = {{"name", inputs.model.choice().model},
-                  {"family", config.family},
-                  {"n_layers", config.n_layers},
-                  {"n_experts", config.router.n_experts},
-                  {"d_model", config.d_model},
-                  {"d_expert", config.d_expert},
-                  {"d_vocab", config.d_vocab},
-                  {"hash", inputs.model.model_hash()},
-                  {"n_experts_per_token", config.router.n_experts_per_token}};
-  run["text"] = inputs.text ? inputs.text->facts : json();
-  run["concepts"] = inputs.concepts ? inputs.concepts->facts : json();
-  run["skipped"] = json::array();
-  if (config.d_shared > 0) {
-    run["skipped"].push_back({{"what", "shared experts"}, {"n", nullptr}, {"why", "only routed experts are measured"}});
+json settings_json(const engine::OpenedModel& model, const SuperposeOptions& options, io::Settings which) {
+  json settings = io::settings_json(options, which);
+  settings.update(io::settings_json(model.choice(), which));
+  settings.update(io::settings_json(model.machine(), which));
+  settings["dtype"] = machine::dtype_word(model.dtype());
+  return settings;
+}
+
+// Runs that others are read from are known by the identities that stand in them, a corpus by its path.
+json identity_json(const engine::OpenedModel& model, const SuperposeOptions& options) {
+  return run::make_identity("superpose", settings_json(model, options, io::Settings::kIdentity),
+                            {{"model", model.model_hash()}});
+}
+
+run::SuperposeRun superpose_run(const Inputs& inputs, const json& identity, const std::string& use, double seconds) {
+  const engine::OpenedModel& model = inputs.model;
+  run::SuperposeRun run;
+  run.head = run::make_head("superpose", inputs.options.invocation,
+                            settings_json(model, inputs.options, io::Settings::kAll), identity);
+  run.head.seconds = seconds;
+  if (model.config().d_shared > 0) {
+    run.head.skipped.push_back({"shared experts", std::nullopt, "only routed experts are measured"});
   }
+  run.model = record::model_part(model.checkpoint(), model.choice().model, model.model_hash());
+  run.use = use;
+  if (inputs.text) run.text = inputs.text->facts;
+  if (inputs.concepts) run.concepts = inputs.concepts->facts;
   return run;
 }
 
@@ -222,9 +224,16 @@ SuperposeResult superpose(const engine::OpenedModel& model, const SuperposeOptio
   const auto start = std::chrono::steady_clock::now();
   const c10::InferenceMode inference(true);
   const model::ModelConfig& config = model.config();
-  io::create_run_directory(options.out);
+  run::create_run_directory(options.out);
   console.status("hashing the model");
   const std::string& model_hash = model.model_hash();
+  const json identity = identity_json(model, options);
+  const auto directory = run::RunDirectory::open(options.out, identity);
+  if (directory.standing() == run::RunDirectory::Standing::kComplete) {
+    console.line(fmt::format("{}: the measures are complete, nothing to run", options.out.string()));
+    if (options.last_step) run::finish_step(options.out);
+    return {true, {}, run::read_table<run::SuperpositionSummaryRow>(options.out / "summary.csv"), directory.run()};
+  }
   Inputs inputs{model, options, nullptr, nullptr};
   if (!options.corpus.empty()) {
     inputs.text = text_pass(
@@ -245,12 +254,13 @@ SuperposeResult superpose(const engine::OpenedModel& model, const SuperposeOptio
   result.experts = measure_all(inputs, shares, console);
   result.summaries = summarize(result.experts, options.n_resamples, options.seed);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.run = run_json(inputs, use, seconds);
-  fs::remove(options.out / "DONE");
-  io::write_csv(options.out / "superposition.csv", expert_table(result.experts));
-  if (io::parquet_available()) io::write_parquet(options.out / "superposition.parquet", expert_table(result.experts));
-  io::write_csv(options.out / "summary.csv", summary_table(result.summaries));
-  io::write_file_atomically(options.out / "run.json", result.run.dump(2) + "\n");
+  directory.begin();
+  directory.claim();
+  run::write_table(options.out, "superposition", expert_rows(result.experts, config));
+  run::write_table(options.out, "summary", result.summaries);
+  const run::Json run = run::to_json(superpose_run(inputs, identity, use, seconds));
+  directory.finish(run, options.last_step);
+  result.run = run;
   return result;
 }
 
@@ -260,9 +270,9 @@ std::string describe(const SuperposeResult& result) {
                   "features", "variant", "mean dimensionality", "per effective dimension", "density rank");
   std::vector<std::pair<std::string, std::string>> seen;
   const auto cell = [&](const std::string& set, const std::string& variant, Measure measure) {
-    for (const Summary& summary : result.summaries) {
-      if (summary.layer || !summary.against.empty() || summary.set != set || summary.variant != variant ||
-          summary.measure != measure) {
+    for (const run::SuperpositionSummaryRow& summary : result.summaries) {
+      if (summary.layer || summary.against || summary.set != set || summary.variant != variant ||
+          summary.measure != measure_word(measure)) {
         continue;
       }
       if (!summary.low) return fmt::format("{:.3f}", summary.value);
@@ -270,9 +280,9 @@ std::string describe(const SuperposeResult& result) {
     }
     return std::string("-");
   };
-  for (const Summary& summary : result.summaries) {
+  for (const run::SuperpositionSummaryRow& summary : result.summaries) {
     const std::pair<std::string, std::string> place(summary.set, summary.variant);
-    if (summary.layer || !summary.against.empty() || std::find(seen.begin(), seen.end(), place) != seen.end()) continue;
+    if (summary.layer || summary.against || std::find(seen.begin(), seen.end(), place) != seen.end()) continue;
     seen.push_back(place);
     text += fmt::format("{:<17} {:<18} {:>24} {:>24} {:>12}\n", summary.set, summary.variant,
                         cell(summary.set, summary.variant, Measure::kMeanDimensionality),

@@ -15,6 +15,8 @@
 #include "moescope/base/progress.h"
 #include "moescope/engine/opened_model.h"
 #include "moescope/io/documents.h"
+#include "moescope/run/run_directory.h"
+#include "moescope/run/superpose_files.h"
 
 namespace moescope::analysis::superpose {
 
@@ -33,16 +35,21 @@ struct SuperposeOptions {
   std::uint64_t seed = 1;
 
   void describe(OptionList& list);
+
+  // For those who call the library.
+  run::Invocation invocation;  // for run.json
+  bool last_step = true;       // false: figures follow at once, and whoever draws them writes DONE
 };
 
 struct SuperposeResult {
+  bool already_complete = false;  // nothing was run, and `experts` is empty
   std::vector<ExpertRow> experts;
-  std::vector<Summary> summaries;
+  std::vector<run::SuperpositionSummaryRow> summaries;
   nlohmann::json run;  // run.json
 };
 
-// Writes superposition.csv and .parquet (expert_table), summary.csv (summary_table) and run.json; DONE is left to the
-// caller, who adds figures. Throws kInput, kUsage, kEnvironment, kInterrupted.
+// Writes superposition.csv, summary.csv (run/superpose_files.h) and run.json; a finished folder of the same run is left
+// as it is. Throws kInput (a folder of another run, ...), kUsage, kEnvironment, kInterrupted.
 // The model's dtype is that of the passes; weights are measured in float32.
 SuperposeResult superpose(const engine::OpenedModel& model, const SuperposeOptions& options, const Console& console);
 

@@ -48,41 +48,33 @@ SetMeasures mean_of(const std::vector<SetMeasures>& draws) {
   return mean;
 }
 
-io::Table expert_table(const std::vector<ExpertRow>& rows) {
-  io::IntColumn layer, expert, n_features, n_dims, n_zero, n_left_out;
-  io::RealColumn share;
-  io::TextColumn set, variant, status;
-  std::vector<io::RealColumn> measures(kMeasures);
+std::vector<run::SuperpositionRow> expert_rows(const std::vector<ExpertRow>& rows, const model::ModelConfig& config) {
+  std::vector<run::SuperpositionRow> table;
   for (const ExpertRow& row : rows) {
-    layer.emplace_back(row.layer);
-    expert.emplace_back(row.expert);
-    share.emplace_back(row.share);
-    set.emplace_back(row.set);
-    variant.emplace_back(row.variant);
-    n_features.emplace_back(row.measures.n_rows);
-    n_dims.emplace_back(row.measures.n_dims);
-    n_zero.emplace_back(row.measures.n_zero);
-    n_left_out.emplace_back(row.n_left_out);
-    for (std::size_t m = 0; m < kMeasures; ++m) measures[m].push_back(row.measures.values[m]);
-    status.emplace_back(row.measures.at(Measure::kMeanDimensionality) ? "ok" : "no_features");
+    const SetMeasures& measures = row.measures;
+    run::SuperpositionRow& written = table.emplace_back();
+    written.id = {row.layer, row.expert, config.n_experts(row.layer) == 1 ? run::kDense : run::kRouted};
+    written.load_frac = row.share;
+    written.set = row.set;
+    written.variant = row.variant;
+    written.n_features = measures.n_rows;
+    written.n_dims = measures.n_dims;
+    written.n_zero = measures.n_zero;
+    written.n_left_out = row.n_left_out;
+    written.measures = {measures.at(Measure::kRepresentedPerDim),
+                        measures.at(Measure::kEffectiveDimsFrac),
+                        measures.at(Measure::kRepresentedPerEffectiveDim),
+                        measures.at(Measure::kMeanDimensionality),
+                        measures.at(Measure::kStrongestDimensionality),
+                        measures.at(Measure::kOwnDimensionFrac),
+                        measures.at(Measure::kDensityRank)};
+    written.status = measures.at(Measure::kMeanDimensionality) ? "ok" : "no_features";
   }
-  io::Table table{{{"layer", layer},
-                   {"expert", expert},
-                   {"share", share},
-                   {"set", set},
-                   {"variant", variant},
-                   {"n_features", n_features},
-                   {"n_dims", n_dims},
-                   {"n_zero", n_zero},
-                   {"n_left_out", n_left_out}}};
-  for (std::size_t m = 0; m < kMeasures; ++m) {
-    table.columns.push_back({measure_word(static_cast<Measure>(m)), measures[m]});
-  }
-  table.columns.push_back({"status", status});
   return table;
 }
 
-std::vector<Summary> summarize(const std::vector<ExpertRow>& rows, std::int64_t n_resamples, std::uint64_t seed) {
+std::vector<run::SuperpositionSummaryRow> summarize(const std::vector<ExpertRow>& rows, std::int64_t n_resamples,
+                                                    std::uint64_t seed) {
   std::map<Place, const ExpertRow*> of_model;
   for (const ExpertRow& row : rows) {
     if (row.variant == kModel) of_model[{row.layer, row.expert, row.set}] = &row;
@@ -100,48 +92,25 @@ std::vector<Summary> summarize(const std::vector<ExpertRow>& rows, std::int64_t 
       }
     }
   }
-  std::vector<Summary> summaries;
+  std::vector<run::SuperpositionSummaryRow> summaries;
   for (const auto& [key, values] : all) {
     const auto mean = stats::clustered_ratio(values.weighted, values.weights, values.experts, {n_resamples, seed});
     if (!mean) continue;
-    Summary summary{
-        key.layer, key.set, key.variant,     key.against, static_cast<Measure>(key.measure), mean->estimate.value,
-        {},        {},      mean->estimate.n};
+    run::SuperpositionSummaryRow& summary = summaries.emplace_back();
+    summary.layer = key.layer;
+    summary.set = key.set;
+    summary.variant = key.variant;
+    if (!key.against.empty()) summary.against = key.against;
+    summary.measure = measure_word(static_cast<Measure>(key.measure));
+    summary.value = mean->estimate.value;
+    summary.n_experts = mean->estimate.n;
     if (mean->has_interval) {
       summary.low = mean->estimate.interval.low;
       summary.high = mean->estimate.interval.high;
     }
-    summaries.push_back(summary);
+    summary.status = mean->has_interval ? "ok" : "too_few";
   }
   return summaries;
-}
-
-io::Table summary_table(const std::vector<Summary>& summaries) {
-  io::IntColumn layer, n_experts;
-  io::TextColumn set, variant, against, measure, status;
-  io::RealColumn value, low, high;
-  for (const Summary& summary : summaries) {
-    layer.push_back(summary.layer);
-    set.emplace_back(summary.set);
-    variant.emplace_back(summary.variant);
-    against.push_back(summary.against.empty() ? std::nullopt : std::optional(summary.against));
-    measure.emplace_back(measure_word(summary.measure));
-    value.emplace_back(summary.value);
-    low.push_back(summary.low);
-    high.push_back(summary.high);
-    n_experts.emplace_back(summary.n_experts);
-    status.emplace_back(summary.low ? "ok" : "too_few");
-  }
-  return {{{"layer", layer},
-           {"set", set},
-           {"variant", variant},
-           {"against", against},
-           {"measure", measure},
-           {"value", value},
-           {"low", low},
-           {"high", high},
-           {"n_experts", n_experts},
-           {"status", status}}};
 }
 
 }  // namespace moescope::analysis::superpose

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "moescope/analysis/superpose/geometry.h"
-#include "moescope/io/table.h"
+#include "moescope/model/config.h"
+#include "moescope/run/superpose_files.h"
 
 namespace moescope::analysis::superpose {
 
@@ -23,22 +24,12 @@ struct ExpertRow {
 // Means of measures over draws; a measure that a draw lacks is averaged over the others.
 SetMeasures mean_of(const std::vector<SetMeasures>& draws);
 
-// layer, expert, share, set, variant, n_features, n_dims, n_zero, n_left_out, the measures, status ("ok",
-// "no_features").
-io::Table expert_table(const std::vector<ExpertRow>& rows);
+// The rows of superposition.csv.
+std::vector<run::SuperpositionRow> expert_rows(const std::vector<ExpertRow>& rows, const model::ModelConfig& config);
 
-// Mean over experts weighted by their share, with a 95% interval from resampling experts. `against`: absent for plain
-// values; a null model for the paired difference model - null.
-struct Summary {
-  std::optional<std::int64_t> layer;  // absent: all layers, each with the same weight
-  std::string set, variant, against;
-  Measure measure = Measure::kRepresentedPerDim;
-  double value = 0;
-  std::optional<double> low, high;  // absent for fewer than 5 experts
-  std::int64_t n_experts = 0;
-};
-std::vector<Summary> summarize(const std::vector<ExpertRow>& rows, std::int64_t n_resamples, std::uint64_t seed);
-// layer, set, variant, against, measure, value, low, high, n_experts, status ("ok", "too_few").
-io::Table summary_table(const std::vector<Summary>& summaries);
+// Means over experts weighted by their share, with a 95% interval from resampling experts, for each layer and for all
+// layers together; plain values, and the paired differences model - null.
+std::vector<run::SuperpositionSummaryRow> summarize(const std::vector<ExpertRow>& rows, std::int64_t n_resamples,
+                                                    std::uint64_t seed);
 
 }  // namespace moescope::analysis::superpose

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "moescope/base/error.h"
 #include "moescope/io/byte_source.h"
+#include "moescope/io/file.h"
 #include "moescope/io/option_json.h"
-#include "moescope/io/run_directory.h"
 #include "moescope/report/compare/figures.h"
 #include "moescope/report/compare/tables.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::report {
 
@@ -134,7 +136,7 @@ ComparedModel read_model(const std::string& input, const CompareOptions& options
   ComparedModel model;
   model.name = name.empty() ? default_name(path) : name;
   if (fs::is_directory(path)) {
-    const json run = io::read_run_json(path);
+    const json run = run::read_run_json(path);
     model.table = read_probe_csv(path / "probes.csv");
     model.shared = read_shared_probes(path / "probes.csv");
     model.controls = read_probe_controls(path / "probe_controls.csv");
@@ -173,14 +175,14 @@ CompareResult compare(const CompareOptions& options, const Console& console) {
                                       {"k", row.k},
                                       {"difference", estimate_json(row.estimate)}});
   }
-  const auto write = [&](const char* name, const io::Table& table) {
-    io::write_csv(options.out / name, table);
+  const auto write = [&]<typename Row>(const char* name, const std::vector<Row>& rows) {
+    io::write_csv(options.out / name, run::to_table(std::span<const Row>(rows)));
     result.files.push_back(options.out / name);
   };
-  write("curves.csv", measure_table(measures));
-  write("differences.csv", difference_table(differences));
-  write("concepts.csv", concept_table(models, options));
-  write("experts_per_concept.csv", close_expert_table(models));
+  write("curves.csv", curve_rows(measures));
+  write("differences.csv", difference_rows(differences));
+  write("concepts.csv", concept_rows(models, options));
+  write("experts_per_concept.csv", close_expert_rows(models));
   console.status("");
   const std::vector<plot::Figure> figures = compare_figures(models, measures, options, result.notes);
   summary["notes"] = result.notes;

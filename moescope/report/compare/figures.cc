@@ -6,14 +6,15 @@
 #include <cmath>
 #include <set>
 
+#include "moescope/plot/layout.h"
+#include "moescope/plot/script.h"
+#include "moescope/plot/style.h"
+
 namespace moescope::report {
 
 namespace {
 
-// What all figures share: thin grey axes, a light grid, room for text.
-const char* const kStyle =
-    "set border 3 lc rgb '#888888'\nset tics nomirror textcolor rgb '#333333'\n"
-    "set grid ytics lc rgb '#e4e4e4' lw 0.7\nset style fill transparent solid 0.16 noborder\n";
+std::string style() { return plot::axes(plot::GridLines::kHorizontal) + plot::translucent_bands(); }
 
 using Rows = std::vector<const Measure*>;
 
@@ -23,10 +24,6 @@ Rows rows_of(const std::vector<Measure>& measures, const std::string& model, con
     if (row.model == model && row.measure == measure && row.estimate) rows.push_back(&row);
   }
   return rows;
-}
-
-std::string block(const std::string& name, const std::string& lines) {
-  return "$" + name + " << EOD\n" + lines + "EOD\n";
 }
 
 // "x value low high" for each k.
@@ -39,12 +36,6 @@ std::string lines_of(const Rows& rows, bool normalised) {
   return lines;
 }
 
-std::string join(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : ", \\\n  ") + part;
-  return text;
-}
-
 // The clauses of a plot command: bands first, so that no band lies over a curve.
 struct Plot {
   std::vector<std::string> bands, curves;
@@ -52,28 +43,29 @@ struct Plot {
   bool empty() const { return curves.empty(); }
   // A curve with its band; `title` empty: none in the key.
   void add(const std::string& data, std::size_t color, const std::string& title, const char* dash = "") {
-    const std::string key = title.empty() ? "notitle" : "title " + plot::gnuplot_quote(title);
-    bands.push_back(
-        fmt::format("${} using 1:3:4 with filledcurves lc rgb '{}' notitle", data, plot::figure_color(color)));
-    curves.push_back(fmt::format("${} using 1:2 with linespoints lc rgb '{}' lw 2 {} pt 7 ps 0.6 {}", data,
-                                 plot::figure_color(color), dash, key));
+    bands.push_back(plot::clause(data, "1:3:4", plot::band_mark(color)));
+    curves.push_back(plot::clause(data, "1:2", plot::curve_mark(color, dash), title));
   }
   std::string command() const {
     std::vector<std::string> all = bands;
     all.insert(all.end(), curves.begin(), curves.end());
-    return "plot " + join(all) + "\n";
+    return plot::plot_command(all);
   }
 };
 
 std::string k_axis(const ProbeTable& table) {
-  std::string tics;
-  for (const std::int32_t k : table.ks) tics += fmt::format("{}{}", tics.empty() ? "" : ",", k);
-  return fmt::format("set logscale x 2\nset xtics ({})\nset xrange [{}:{}]\nset xlabel 'k (neurons a probe reads)'\n",
-                     tics, table.ks.front() * 0.85, table.ks.back() * 1.18);
+  return plot::x_axis({.title = "k (neurons a probe reads)",
+                       .range = fmt::format("[{}:{}]", table.ks.front() * 0.85, table.ks.back() * 1.18),
+                       .tics = plot::number_tics(table.ks),
+                       .log_base = 2});
+}
+
+std::string f1_axis(const std::string& title, const std::string& range = "") {
+  return plot::y_axis({.title = title, .range = range});
 }
 
 // The lowest and highest bound of the rows, rounded outward to 0.05.
-std::string y_range(const std::vector<Rows>& all) {
+std::string f1_range(const std::vector<Rows>& all) {
   double low = 1, high = 0;
   for (const Rows& rows : all) {
     for (const Measure* row : rows) {
@@ -81,7 +73,7 @@ std::string y_range(const std::vector<Rows>& all) {
       high = std::max(high, row->estimate->interval.high);
     }
   }
-  return fmt::format("set yrange [{:.2f}:{:.2f}]\n", std::max(0.0, std::floor(low * 20) / 20),
+  return fmt::format("[{:.2f}:{:.2f}]", std::max(0.0, std::floor(low * 20) / 20),
                      std::min(1.0, std::ceil(high * 20) / 20));
 }
 
@@ -93,7 +85,7 @@ const ProbeTable& widest(const std::vector<ComparedModel>& models) {
 }
 
 plot::Figure curves(const std::vector<ComparedModel>& models, const std::vector<Measure>& measures) {
-  plot::Figure figure{"curves", kStyle, "", 480, 420};
+  plot::Figure figure{"curves", style(), "", 480, 420};
   const bool all_dense =
       std::all_of(models.begin(), models.end(), [](const ComparedModel& model) { return model.table.is_dense; });
   const std::size_t n_panels = all_dense ? 1 : kAggregates.size();
@@ -106,37 +98,35 @@ plot::Figure curves(const std::vector<ComparedModel>& models, const std::vector<
       const Rows rows = rows_of(measures, models[m].name, aggregate_word(kAggregates[a]));
       if (rows.empty()) continue;
       const std::string name = fmt::format("curve_{}_{}", a, m);
-      figure.data += block(name, lines_of(rows, false));
+      figure.data += plot::data_block(name, lines_of(rows, false));
       plot.add(name, m, a == 0 ? models[m].name : "");
       everything.push_back(rows);
     }
     if (plot.empty()) return {};
     const char* title = all_dense ? "dense models" : aggregate_title(kAggregates[a]);
-    panels += fmt::format("set title {}\n{}{}unset ylabel\n", plot::gnuplot_quote(title),
+    panels += fmt::format("set title {}\n{}{}unset ylabel\n", plot::literal(title),
                           a == 0 ? "set key bottom right\n" : "unset key\n", plot.command());
   }
-  figure.body += k_axis(widest(models)) + y_range(everything) + "set ylabel 'best-layer F1, mean over concepts'\n";
-  figure.body +=
-      n_panels == 1 ? panels : fmt::format("set multiplot layout 1,{}\n{}unset multiplot\n", n_panels, panels);
+  figure.body += k_axis(widest(models)) + f1_axis("best-layer F1, mean over concepts", f1_range(everything)) +
+                 (n_panels == 1 ? panels : plot::multiplot({1, n_panels}, panels));
   return figure;
 }
 
 plot::Figure normalised(const std::vector<ComparedModel>& models, const std::vector<Measure>& measures) {
-  plot::Figure figure{"curves_normalised", kStyle, "", 620, 440};
+  plot::Figure figure{"curves_normalised", style(), "", 620, 440};
   Plot plot;
   std::vector<Rows> everything;
   for (std::size_t m = 0; m < models.size(); ++m) {
     const Rows rows = rows_of(measures, models[m].name, aggregate_word(Aggregate::kBestExpert));
     if (rows.empty() || models[m].mean_active_neurons.value_or(0) <= 0) continue;
     const std::string name = fmt::format("curve_{}", m);
-    figure.data += block(name, lines_of(rows, true));
+    figure.data += plot::data_block(name, lines_of(rows, true));
     plot.add(name, m, models[m].name);
     everything.push_back(rows);
   }
   if (plot.empty()) return {};
-  figure.body += y_range(everything) +
-                 "set logscale x 10\nset xlabel 'k / mean active neurons of an expert'\nset key bottom right\n"
-                 "set ylabel 'best-layer F1 (best of all experts)'\n" +
+  figure.body += plot::x_axis({.title = "k / mean active neurons of an expert", .log_base = 10}) +
+                 f1_axis("best-layer F1 (best of all experts)", f1_range(everything)) + "set key bottom right\n" +
                  plot.command();
   return figure;
 }
@@ -156,13 +146,10 @@ std::vector<std::string> categories_of(const std::vector<ComparedModel>& models,
 
 plot::Figure by_category(const std::vector<ComparedModel>& models, const CompareOptions& options) {
   const std::vector<std::string> categories = categories_of(models, options);
-  const std::size_t n_columns = std::min<std::size_t>(categories.size(), 4);
-  const std::size_t n_rows = (categories.size() + n_columns - 1) / n_columns;
-  plot::Figure figure{"curves_by_category", kStyle, "", static_cast<int>(330 * n_columns),
-                      static_cast<int>(380 * n_rows)};
-  figure.body +=
-      k_axis(widest(models)) +
-      fmt::format("set yrange [*<0.4:1]\nset ylabel 'best-layer F1'\nset multiplot layout {},{}\n", n_rows, n_columns);
+  const plot::Layout layout = plot::rows_of_panels(categories.size(), 4);
+  plot::Figure figure{"curves_by_category", style(), "", static_cast<int>(330 * layout.n_columns),
+                      static_cast<int>(380 * layout.n_rows)};
+  std::string panels;
   for (std::size_t c = 0; c < categories.size(); ++c) {
     Plot plot;
     for (std::size_t m = 0; m < models.size(); ++m) {
@@ -179,14 +166,14 @@ plot::Figure by_category(const std::vector<ComparedModel>& models, const Compare
       }
       if (lines.empty()) continue;
       const std::string name = fmt::format("category_{}_{}", c, m);
-      figure.data += block(name, lines);
+      figure.data += plot::data_block(name, lines);
       plot.add(name, m, c == 0 ? models[m].name : "");
     }
     if (plot.empty()) continue;
-    figure.body += fmt::format("set title {}\n{}{}", plot::gnuplot_quote(categories[c]),
-                               c == 0 ? "set key bottom right\n" : "unset key\n", plot.command());
+    panels += fmt::format("set title {}\n{}{}", plot::literal(categories[c]),
+                          c == 0 ? "set key bottom right\n" : "unset key\n", plot.command());
   }
-  figure.body += "unset multiplot\n";
+  figure.body += k_axis(widest(models)) + f1_axis("best-layer F1", "[*<0.4:1]") + plot::multiplot(layout, panels);
   return figure;
 }
 
@@ -203,7 +190,7 @@ std::string scatter_panel(const std::vector<ComparedModel>& models, std::size_t 
   };
   const ConceptValues first = values(models[0]), other = values(models[m]);
   std::vector<std::pair<double, std::string>> by_size;
-  std::vector<std::string> clauses = {"x with lines lc rgb '#bbbbbb' dt 2 notitle"};
+  std::vector<std::string> clauses = {plot::diagonal_clause()};
   for (std::size_t c = 0; c < categories.size(); ++c) {
     std::string lines;
     for (const auto& [name, value] : other) {
@@ -214,9 +201,8 @@ std::string scatter_panel(const std::vector<ComparedModel>& models, std::size_t 
     }
     if (lines.empty()) continue;
     const std::string data = fmt::format("scatter_{}_{}", m, c);
-    figure.data += block(data, lines);
-    clauses.push_back(fmt::format("${} using 1:2 with points pt 7 ps 0.9 lc rgb '{}' {}", data, plot::figure_color(c),
-                                  m == 1 ? "title " + plot::gnuplot_quote(categories[c]) : "notitle"));
+    figure.data += plot::data_block(data, lines);
+    clauses.push_back(plot::clause(data, "1:2", {"points", c, 0, "", 7, 0.9}, m == 1 ? categories[c] : ""));
   }
   if (by_size.empty()) return "";
   std::sort(by_size.begin(), by_size.end());
@@ -230,39 +216,36 @@ std::string scatter_panel(const std::vector<ComparedModel>& models, std::size_t 
     });
     if (!is_free) continue;
     taken.emplace_back(x, y);
-    names += fmt::format("{} {} {}\n", x, y, plot::gnuplot_field(name));
+    names += fmt::format("{} {} {}\n", x, y, plot::field(name));
   }
   const std::string data = fmt::format("names_{}", m);
-  figure.data += block(data, names);
+  figure.data += plot::data_block(data, names);
   // Beyond the middle a name would run out of the panel: it stands left of its point.
   for (const auto& [side, condition] :
        {std::pair("left offset 0.7,0", "$1<0.6"), std::pair("right offset -0.7,0", "$1>=0.6")}) {
-    clauses.push_back(
-        fmt::format("${} using ({} ? $1 : 1/0):2:3 with labels {} font ',8' textcolor rgb '#555555' notitle", data,
-                    condition, side));
+    clauses.push_back(plot::text_clause(data, fmt::format("({} ? $1 : 1/0):2:3", condition), side));
   }
-  return fmt::format("set xlabel {}\nset ylabel {}\n{}plot {}\n", plot::gnuplot_quote("F1, " + models[0].name),
-                     plot::gnuplot_quote("F1, " + models[m].name), m == 1 ? "set key bottom right\n" : "unset key\n",
-                     join(clauses));
+  return plot::x_axis({.title = "F1, " + models[0].name}) + plot::y_axis({.title = "F1, " + models[m].name}) +
+         (m == 1 ? "set key bottom right\n" : "unset key\n") + plot::plot_command(clauses);
 }
 
 plot::Figure scatter(const std::vector<ComparedModel>& models, const CompareOptions& options) {
   const std::vector<std::string> categories = categories_of(models, options);
-  const std::size_t n_panels = models.size() - 1, n_columns = std::min<std::size_t>(n_panels, 3);
-  const std::size_t n_rows = n_columns == 0 ? 0 : (n_panels + n_columns - 1) / n_columns;
-  plot::Figure figure{"concept_scatter", kStyle, "", static_cast<int>(520 * n_columns), static_cast<int>(520 * n_rows)};
+  const plot::Layout layout = plot::rows_of_panels(models.size() - 1, 3);
+  plot::Figure figure{"concept_scatter", style(), "", static_cast<int>(520 * layout.n_columns),
+                      static_cast<int>(520 * layout.n_rows)};
   std::string panels;
   for (std::size_t m = 1; m < models.size(); ++m) panels += scatter_panel(models, m, options, categories, figure);
   if (panels.empty()) return {};
-  figure.body += fmt::format(
-      "set grid xtics lc rgb '#e4e4e4' lw 0.7\nset size ratio -1\nset xrange [0:1]\nset yrange [0:1]\n"
-      "set title 'best-layer F1 of each concept, k = {}'\nset multiplot layout {},{}\n{}unset multiplot\n",
-      options.scatter_k, n_rows, n_columns, panels);
+  figure.body += plot::vertical_grid_lines() + std::string("set size ratio -1\n") + plot::x_axis({.range = "[0:1]"}) +
+                 plot::y_axis({.range = "[0:1]"}) +
+                 fmt::format("set title 'best-layer F1 of each concept, k = {}'\n", options.scatter_k) +
+                 plot::multiplot(layout, panels);
   return figure;
 }
 
 plot::Figure sparsity(const std::vector<ComparedModel>& models, const std::vector<Measure>& measures) {
-  plot::Figure figure{"sparsity", kStyle, "", 620, 440};
+  plot::Figure figure{"sparsity", style(), "", 620, 440};
   std::vector<std::string> clauses;
   std::string labels;
   std::set<double> shares;
@@ -277,8 +260,7 @@ plot::Figure sparsity(const std::vector<ComparedModel>& models, const std::vecto
         lines.emplace_back(*model.active_frac, fmt::format("{} {} {} {}\n", *model.active_frac, row->estimate->value,
                                                            row->estimate->interval.low, row->estimate->interval.high));
         if (i == 0) {
-          labels += fmt::format("{} {} {}\n", *model.active_frac, row->estimate->interval.low,
-                                plot::gnuplot_field(model.name));
+          labels += fmt::format("{} {} {}\n", *model.active_frac, row->estimate->interval.low, plot::field(model.name));
         }
       }
     }
@@ -287,27 +269,23 @@ plot::Figure sparsity(const std::vector<ComparedModel>& models, const std::vecto
     std::string text;
     for (const auto& [x, line] : lines) text += line;
     const std::string name = fmt::format("k_{}", shown[i]);
-    figure.data += block(name, text);
-    clauses.push_back(
-        fmt::format("${0} using 1:2:3:4 with yerrorbars lc rgb '{1}' pt 7 ps 0.8 notitle, ${0} using 1:2 with "
-                    "lines lc rgb '{1}' lw 2 title 'k = {2}'",
-                    name, plot::figure_color(i), shown[i]));
+    figure.data += plot::data_block(name, text);
+    clauses.push_back(plot::clause(name, "1:2:3:4", {"yerrorbars", i, 0, "", 7, 0.8}));
+    clauses.push_back(plot::clause(name, "1:2", {"lines", i, 2}, fmt::format("k = {}", shown[i])));
   }
   if (shares.size() < 2) return {};
-  figure.data += block("models", labels);
-  clauses.push_back(
-      "$models using 1:2:3 with labels rotate by 35 right offset 0,-0.6 font ',8' textcolor rgb '#555555' notitle");
-  figure.body +=
-      "set logscale x 2\nset xlabel 'active / all parameters'\nset key outside right top\nset offsets graph 0.08, "
-      "graph 0.08, 0, graph 0.2\n"
-      "set ylabel 'best-layer F1 (best of all experts)'\nplot " +
-      join(clauses) + "\n";
+  figure.data += plot::data_block("models", labels);
+  clauses.push_back(plot::text_clause("models", "1:2:3", "rotate by 35 right offset 0,-0.6"));
+  figure.body += plot::x_axis({.title = "active / all parameters", .log_base = 2}) +
+                 f1_axis("best-layer F1 (best of all experts)") +
+                 "set key outside right top\nset offsets graph 0.08, graph 0.08, 0, graph 0.2\n" +
+                 plot::plot_command(clauses);
   return figure;
 }
 
 // Share of concepts for which at most x experts of the best layer come close to the best one.
 plot::Figure close_experts(const std::vector<ComparedModel>& models, const CompareOptions& options) {
-  plot::Figure figure{"experts_per_concept", kStyle, "", 620, 440};
+  plot::Figure figure{"experts_per_concept", style(), "", 620, 440};
   std::vector<std::string> clauses;
   std::int64_t most = 1;
   for (std::size_t m = 0; m < models.size(); ++m) {
@@ -325,16 +303,16 @@ plot::Figure close_experts(const std::vector<ComparedModel>& models, const Compa
       lines += fmt::format("{} {}\n", counts[i], static_cast<double>(i + 1) / static_cast<double>(counts.size()));
     }
     const std::string name = fmt::format("close_{}", m);
-    figure.data += block(name, lines);
-    clauses.push_back(fmt::format("${} using 1:2 with steps lw 2.2 lc rgb '{}' title {}", name, plot::figure_color(m),
-                                  plot::gnuplot_quote(models[m].name)));
+    figure.data += plot::data_block(name, lines);
+    clauses.push_back(plot::clause(name, "1:2", {"steps", m, 2.2}, models[m].name));
   }
   if (clauses.empty()) return {};
-  figure.body += fmt::format(
-      "set yrange [0:1.02]\nset xrange [0.8:{}]\nset xtics 1, {}\nset key bottom right\n"
-      "set xlabel 'experts of the best layer within 95% of its best F1 (k = {})'\n"
-      "set ylabel 'share of concepts with at most so many'\nplot {}\n",
-      static_cast<double>(most) + 0.2, (most + 9) / 10, options.scatter_k, join(clauses));
+  figure.body += plot::x_axis({.title = fmt::format("experts of the best layer within 95% of its best F1 (k = {})",
+                                                    options.scatter_k),
+                               .range = fmt::format("[0.8:{}]", static_cast<double>(most) + 0.2),
+                               .tics = fmt::format("1, {}", (most + 9) / 10)}) +
+                 plot::y_axis({.title = "share of concepts with at most so many", .range = "[0:1.02]"}) +
+                 "set key bottom right\n" + plot::plot_command(clauses);
   return figure;
 }
 
@@ -346,7 +324,7 @@ plot::Figure controls(const std::vector<ComparedModel>& models, const std::vecto
                                    {"select_then_test", "chosen on validation, then tested", "dt 2"},
                                    {"matched", "random subsets of neurons", "dt 4"},
                                    {"shuffled", "shuffled labels", "dt 3"}};
-  plot::Figure figure{"controls", kStyle, "", 0, 0};
+  plot::Figure figure{"controls", style(), "", 0, 0};
   std::size_t n_panels = 0;
   std::string panels;
   for (std::size_t m = 0; m < models.size(); ++m) {
@@ -356,23 +334,19 @@ plot::Figure controls(const std::vector<ComparedModel>& models, const std::vecto
       const Rows rows = rows_of(measures, models[m].name, lines[i].measure);
       if (rows.empty()) continue;
       const std::string name = fmt::format("control_{}_{}", m, i);
-      figure.data += block(name, lines_of(rows, false));
+      figure.data += plot::data_block(name, lines_of(rows, false));
       plot.add(name, i, lines[i].title, lines[i].dash);
     }
     if (plot.empty()) continue;
     ++n_panels;
-    panels +=
-        fmt::format("set title {}\nset key bottom right\n{}", plot::gnuplot_quote(models[m].name), plot.command());
+    panels += fmt::format("set title {}\nset key bottom right\n{}", plot::literal(models[m].name), plot.command());
   }
   if (n_panels == 0) return {};
-  const std::size_t n_columns = std::min<std::size_t>(n_panels, 3), n_rows = (n_panels + n_columns - 1) / n_columns;
-  figure.width = static_cast<int>(440 * n_columns);
-  figure.height = static_cast<int>(420 * n_rows);
-  figure.body += k_axis(widest(models)) +
-                 fmt::format(
-                     "set yrange [*<0.4:1]\nset ylabel 'best-layer F1, mean over concepts'\nset multiplot layout "
-                     "{},{}\n{}unset multiplot\n",
-                     n_rows, n_columns, panels);
+  const plot::Layout layout = plot::rows_of_panels(n_panels, 3);
+  figure.width = static_cast<int>(440 * layout.n_columns);
+  figure.height = static_cast<int>(420 * layout.n_rows);
+  figure.body += k_axis(widest(models)) + f1_axis("best-layer F1, mean over concepts", "[*<0.4:1]") +
+                 plot::multiplot(layout, panels);
   return figure;
 }
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "moescope/plot/gnuplot.h"
+#include "moescope/plot/figure.h"
 #include "moescope/report/compare/tables.h"
 
 namespace moescope::report {

@@ -6,10 +6,6 @@ namespace moescope::report {
 
 namespace {
 
-using io::IntColumn;
-using io::RealColumn;
-using io::TextColumn;
-
 std::optional<std::size_t> k_place(const ProbeTable& table, std::int32_t k) {
   const auto found = std::find(table.ks.begin(), table.ks.end(), k);
   if (found == table.ks.end()) return std::nullopt;
@@ -65,27 +61,16 @@ ConceptValues agreement(const ComparedModel& model, const char* a, const char* b
   return i && j ? rank_agreement(*first, *second, *i, *j) : ConceptValues();
 }
 
-// Columns `value, low, high, n_concepts, status` of estimates.
-struct EstimateColumns {
-  RealColumn value, low, high;
-  IntColumn n;
-  TextColumn status;
-
-  void add(const std::optional<stats::Estimate>& estimate) {
-    value.push_back(estimate ? std::optional(estimate->value) : std::nullopt);
-    low.push_back(estimate ? std::optional(estimate->interval.low) : std::nullopt);
-    high.push_back(estimate ? std::optional(estimate->interval.high) : std::nullopt);
-    n.emplace_back(estimate ? estimate->n : 0);
-    status.emplace_back(estimate ? "ok" : "no_concepts");
-  }
-  void append_to(io::Table& table, const char* name) {
-    table.columns.push_back({name, std::move(value)});
-    table.columns.push_back({"low", std::move(low)});
-    table.columns.push_back({"high", std::move(high)});
-    table.columns.push_back({"n_concepts", std::move(n)});
-    table.columns.push_back({"status", std::move(status)});
-  }
-};
+// Fills low, high, n_concepts and status of a row, and its value.
+template <typename Row>
+void set_estimate(const std::optional<stats::Estimate>& estimate, std::optional<double>& value, Row& row) {
+  row.status = estimate ? "ok" : "no_concepts";
+  if (!estimate) return;
+  value = estimate->value;
+  row.low = estimate->interval.low;
+  row.high = estimate->interval.high;
+  row.n_concepts = estimate->n;
+}
 
 }  // namespace
 
@@ -152,98 +137,69 @@ std::vector<Difference> all_differences(const std::vector<ComparedModel>& models
   return differences;
 }
 
-io::Table measure_table(const std::vector<Measure>& measures) {
-  TextColumn model, measure;
-  IntColumn k;
-  RealColumn ratio;
-  EstimateColumns estimates;
-  for (const Measure& row : measures) {
-    model.emplace_back(row.model);
-    measure.emplace_back(row.measure);
-    k.emplace_back(row.k);
-    ratio.push_back(row.k_over_active);
-    estimates.add(row.estimate);
+std::vector<run::CurveRow> curve_rows(const std::vector<Measure>& measures) {
+  std::vector<run::CurveRow> rows;
+  for (const Measure& measure : measures) {
+    run::CurveRow& row = rows.emplace_back();
+    row.model = measure.model;
+    row.measure = measure.measure;
+    row.k = measure.k;
+    row.k_over_active = measure.k_over_active;
+    set_estimate(measure.estimate, row.mean, row);
   }
-  io::Table table{{{"model", model}, {"measure", measure}, {"k", k}, {"k_over_active", ratio}}};
-  estimates.append_to(table, "mean");
-  return table;
+  return rows;
 }
 
-io::Table difference_table(const std::vector<Difference>& differences) {
-  TextColumn model, against, measure;
-  IntColumn k;
-  EstimateColumns estimates;
-  for (const Difference& row : differences) {
-    model.emplace_back(row.model);
-    against.emplace_back(row.against);
-    measure.emplace_back(row.measure);
-    k.emplace_back(row.k);
-    estimates.add(row.estimate);
+std::vector<run::DifferenceRow> difference_rows(const std::vector<Difference>& differences) {
+  std::vector<run::DifferenceRow> rows;
+  for (const Difference& difference : differences) {
+    run::DifferenceRow& row = rows.emplace_back();
+    row.model = difference.model;
+    row.against = difference.against;
+    row.measure = difference.measure;
+    row.k = difference.k;
+    set_estimate(difference.estimate, row.difference, row);
   }
-  io::Table table{{{"model", model}, {"against", against}, {"measure", measure}, {"k", k}}};
-  estimates.append_to(table, "difference");
-  return table;
+  return rows;
 }
 
-io::Table concept_table(const std::vector<ComparedModel>& models, const CompareOptions& options) {
-  TextColumn model, name, category, status;
-  IntColumn k, layer, expert;
-  RealColumn best, random, mean;
+std::vector<run::ComparedConceptRow> concept_rows(const std::vector<ComparedModel>& models,
+                                                  const CompareOptions& options) {
+  std::vector<run::ComparedConceptRow> rows;
   for (const ComparedModel& one : models) {
     const ProbeTable& table = one.table;
     for (std::size_t c = 0; c < table.concepts.size(); ++c) {
       for (std::size_t i = 0; i < table.ks.size(); ++i) {
         const auto found = options.categories.find(table.concepts[c]);
         const auto place = best_probe(table, c, i);
-        model.emplace_back(one.name);
-        name.emplace_back(table.concepts[c]);
-        category.emplace_back(found == options.categories.end() ? "other" : found->second);
-        k.emplace_back(table.ks[i]);
-        layer.push_back(place ? std::optional(place->layer) : std::nullopt);
-        expert.push_back(place ? std::optional<std::int64_t>(place->expert) : std::nullopt);
-        best.push_back(place ? std::optional(place->f1) : std::nullopt);
-        random.push_back(best_layer_f1(table.scores[c][i], Aggregate::kRandomExpert));
-        mean.push_back(best_layer_f1(table.scores[c][i], Aggregate::kMeanExpert));
-        status.emplace_back(place ? "ok" : "no_probe_fitted");
+        run::ComparedConceptRow& row = rows.emplace_back();
+        row.model = one.name;
+        row.concept_name = table.concepts[c];
+        row.category = found == options.categories.end() ? "other" : found->second;
+        row.k = table.ks[i];
+        if (place) {
+          row.layer = place->layer;
+          row.expert = place->expert;
+          row.best_expert_f1 = place->f1;
+        }
+        row.random_expert_f1 = best_layer_f1(table.scores[c][i], Aggregate::kRandomExpert);
+        row.mean_expert_f1 = best_layer_f1(table.scores[c][i], Aggregate::kMeanExpert);
+        row.status = place ? "ok" : "no_probe_fitted";
       }
     }
   }
-  return {{{"model", model},
-           {"concept", name},
-           {"category", category},
-           {"k", k},
-           {"best_expert_f1", best},
-           {"layer", layer},
-           {"expert", expert},
-           {"random_expert_f1", random},
-           {"mean_expert_f1", mean},
-           {"status", status}}};
+  return rows;
 }
 
-io::Table close_expert_table(const std::vector<ComparedModel>& models) {
-  TextColumn model, name;
-  IntColumn k, layer, n_close, n_fitted, is_best;
-  RealColumn best;
+std::vector<run::CloseExpertsRow> close_expert_rows(const std::vector<ComparedModel>& models) {
+  std::vector<run::CloseExpertsRow> rows;
   for (const ComparedModel& one : models) {
-    for (const CloseExperts& row : experts_per_concept(one.table)) {
-      model.emplace_back(one.name);
-      name.emplace_back(row.concept_name);
-      k.emplace_back(row.k);
-      layer.emplace_back(row.layer);
-      n_close.emplace_back(row.n_close);
-      n_fitted.emplace_back(row.n_fitted);
-      best.emplace_back(row.best_f1);
-      is_best.emplace_back(row.is_best_layer ? 1 : 0);
+    for (const CloseExperts& close : experts_per_concept(one.table)) {
+      rows.push_back({one.name, close.concept_name, close.k, close.layer, close.n_close, close.n_fitted, close.best_f1,
+                      close.is_best_layer});
     }
   }
-  return {{{"model", model},
-           {"concept", name},
-           {"k", k},
-           {"layer", layer},
-           {"n_close", n_close},
-           {"n_fitted", n_fitted},
-           {"best_f1", best},
-           {"is_best_layer", is_best}}};
+  return rows;
 }
 
 }  // namespace moescope::report

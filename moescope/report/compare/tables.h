@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "moescope/io/table.h"
 #include "moescope/report/compare/compare.h"
+#include "moescope/run/compare_files.h"
 
 namespace moescope::report {
 
@@ -35,9 +35,11 @@ struct Difference {
 };
 std::vector<Difference> all_differences(const std::vector<ComparedModel>& models, const CompareOptions& options);
 
-io::Table measure_table(const std::vector<Measure>& measures);
-io::Table difference_table(const std::vector<Difference>& differences);
-io::Table concept_table(const std::vector<ComparedModel>& models, const CompareOptions& options);
-io::Table close_expert_table(const std::vector<ComparedModel>& models);
+// The rows of curves.csv, differences.csv, concepts.csv and experts_per_concept.csv.
+std::vector<run::CurveRow> curve_rows(const std::vector<Measure>& measures);
+std::vector<run::DifferenceRow> difference_rows(const std::vector<Difference>& differences);
+std::vector<run::ComparedConceptRow> concept_rows(const std::vector<ComparedModel>& models,
+                                                  const CompareOptions& options);
+std::vector<run::CloseExpertsRow> close_expert_rows(const std::vector<ComparedModel>& models);
 
 }  // namespace moescope::report

@@ -6,10 +6,11 @@
 #include <chrono>
 
 #include "moescope/base/error.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/report/run/page.h"
 #include "moescope/report/run/page_data.h"
 #include "moescope/report/run/run_data.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::report {
 
@@ -97,7 +98,7 @@ ReportResult write_report(const ReportOptions& options, const Console& console) 
     if (!fs::exists(data.folder / name)) result.missing.push_back(name);
   }
   result.done = completes_run(data, result.path);
-  if (result.done) io::write_file_atomically(options.run_dir / "DONE", "");
+  if (result.done) run::finish_step(options.run_dir);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

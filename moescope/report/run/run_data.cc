@@ -4,8 +4,9 @@
 
 #include "moescope/base/error.h"
 #include "moescope/io/checkpoint_folder.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/report/run/run_files.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::report {
 
@@ -64,7 +65,7 @@ RunData read_run_data(const fs::path& folder) {
   if (!fs::is_directory(folder)) throw input_error("no such folder").at(folder.string());
   RunData data;
   data.folder = folder;
-  data.run = io::read_run_json(folder);
+  data.run = run::read_run_json(folder);
   const fs::path run_json = folder / "run.json";
   data.n_layers = size_of_model(data.run, "n_layers", kMaxLayers, run_json);
   data.n_experts = size_of_model(data.run, "n_experts", kMaxExperts, run_json);

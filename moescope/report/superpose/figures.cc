@@ -9,15 +9,15 @@
 
 #include "moescope/base/error.h"
 #include "moescope/io/table.h"
-#include "moescope/plot/gnuplot.h"
+#include "moescope/plot/figure.h"
+#include "moescope/plot/layout.h"
+#include "moescope/plot/script.h"
+#include "moescope/plot/style.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::report {
 
 namespace {
-
-const char* const kStyle =
-    "set border 3 lc rgb '#888888'\nset tics nomirror textcolor rgb '#333333'\n"
-    "set grid ytics lc rgb '#e4e4e4' lw 0.7\n";
 
 struct Row {
   std::optional<std::int64_t> layer;
@@ -77,12 +77,9 @@ std::vector<std::string> sets_of(const std::vector<Row>& rows) {
 
 // One panel: a measure over all sets, one group of points a set.
 std::string panel(plot::Figure& figure, const std::vector<Row>& rows, const std::string& measure,
-                  const std::string& title, const std::string& axis, bool with_key) {
+                  const std::string& title, const std::string& y_title, bool with_key) {
   const std::vector<std::string> sets = sets_of(rows);
-  std::string tics, clauses;
-  for (std::size_t s = 0; s < sets.size(); ++s) {
-    tics += fmt::format("{}{} {}", s == 0 ? "" : ", ", plot::gnuplot_quote(sets[s]), s);
-  }
+  std::vector<std::string> clauses;
   for (std::size_t v = 0; v < kVariants.size(); ++v) {
     std::string lines;
     for (const Row& row : rows) {
@@ -93,16 +90,16 @@ std::string panel(plot::Figure& figure, const std::vector<Row>& rows, const std:
     }
     if (lines.empty()) continue;
     const std::string name = fmt::format("{}_{}", measure, v);
-    figure.data += "$" + name + " << EOD\n" + lines + "EOD\n";
-    clauses += fmt::format("{}${} using 1:2:3:4 with yerrorbars pt 7 ps 0.8 lw 1.6 lc rgb '{}' {}",
-                           clauses.empty() ? "" : ", \\\n  ", name, plot::figure_color(v),
-                           with_key ? "title " + plot::gnuplot_quote(kVariants[v].title) : "notitle");
+    figure.data += plot::data_block(name, lines);
+    clauses.push_back(
+        plot::clause(name, "1:2:3:4", {"yerrorbars", v, 1.6, "", 7, 0.8}, with_key ? kVariants[v].title : ""));
   }
   if (clauses.empty()) return "";
-  return fmt::format("set title {}\nset ylabel {}\nset xtics rotate by -35 ({})\nset xrange [-0.6:{}]\n{}plot {}\n",
-                     plot::gnuplot_quote(title), plot::gnuplot_quote(axis), tics,
-                     static_cast<double>(sets.size()) - 0.4,
-                     with_key ? "set key outside bottom center horizontal\n" : "unset key\n", clauses);
+  return fmt::format("set title {}\n{}{}{}{}", plot::literal(title), plot::y_axis({.title = y_title}),
+                     plot::x_axis({.range = fmt::format("[-0.6:{}]", static_cast<double>(sets.size()) - 0.4),
+                                   .tics = "rotate by -35 " + plot::named_tics(sets)}),
+                     with_key ? "set key outside bottom center horizontal\n" : "unset key\n",
+                     plot::plot_command(clauses));
 }
 
 plot::Figure by_set(const std::vector<Row>& rows) {
@@ -113,14 +110,14 @@ plot::Figure by_set(const std::vector<Row>& rows) {
   const std::string lower =
       panel(figure, rows, "represented_per_effective_dim", "Features per effective dimension (above 1: superposition)",
             "represented features / r", true);
-  figure.body =
-      std::string(kStyle) + "set yrange [0:*]\nset multiplot layout 2,1\n" + upper + lower + "unset multiplot\n";
+  figure.body = plot::axes(plot::GridLines::kHorizontal) + plot::y_axis({.range = "[0:*]"}) +
+                plot::multiplot({2, 1}, upper + lower);
   return figure;
 }
 
 plot::Figure by_layer(const std::vector<Row>& rows) {
   plot::Figure figure{"superposition_layers", "", "", 760, 480};
-  std::string clauses, tics;
+  std::vector<std::string> clauses;
   std::set<std::int64_t> layers;
   const std::vector<std::string> sets = sets_of(rows);
   for (std::size_t s = 0; s < sets.size(); ++s) {
@@ -131,30 +128,32 @@ plot::Figure by_layer(const std::vector<Row>& rows) {
       layers.insert(*row.layer);
     }
     if (lines.empty()) continue;
-    figure.data += fmt::format("$set_{} << EOD\n{}EOD\n", s, lines);
-    clauses += fmt::format("{}$set_{} using 1:2:3:4 with yerrorlines pt {} ps 0.8 lw 1.6 {} lc rgb '{}' title {}",
-                           clauses.empty() ? "" : ", \\\n  ", s, s + 4, s < 8 ? "" : "dt 2", plot::figure_color(s),
-                           plot::gnuplot_quote(sets[s]));
+    const std::string name = fmt::format("set_{}", s);
+    figure.data += plot::data_block(name, lines);
+    const plot::Mark mark = {"yerrorlines", s, 1.6, s < 8 ? "" : "dt 2", static_cast<int>(s) + 4, 0.8};
+    clauses.push_back(plot::clause(name, "1:2:3:4", mark, sets[s]));
   }
   if (clauses.empty()) return {};
-  for (const std::int64_t layer : layers) tics += fmt::format("{}{}", tics.empty() ? "" : ",", layer);
-  figure.body =
-      std::string(kStyle) + fmt::format(
-                                "set title 'Mean dimensionality of features by layer (experts weighted by use)'\n"
-                                "set xlabel 'layer'\nset ylabel 'mean dimensionality D'\nset yrange [0:*]\n"
-                                "set xtics ({})\nset xrange [{}:{}]\nset key outside right\nplot {}\n",
-                                tics, static_cast<double>(*layers.begin()) - 0.3,
-                                static_cast<double>(*layers.rbegin()) + 0.3, clauses);
+  figure.body = plot::axes(plot::GridLines::kHorizontal) +
+                "set title 'Mean dimensionality of features by layer (experts weighted by use)'\n" +
+                plot::x_axis({.title = "layer",
+                              .range = fmt::format("[{}:{}]", static_cast<double>(*layers.begin()) - 0.3,
+                                                   static_cast<double>(*layers.rbegin()) + 0.3),
+                              .tics = plot::number_tics(layers)}) +
+                plot::y_axis({.title = "mean dimensionality D", .range = "[0:*]"}) + "set key outside right\n" +
+                plot::plot_command(clauses);
   return figure;
 }
 
 }  // namespace
 
 void draw_superpose_figures(const std::filesystem::path& folder) {
+  run::begin_step(folder);
   const std::vector<Row> rows = read_summary(folder / "summary.csv");
   for (const plot::Figure& figure : {by_set(rows), by_layer(rows)}) {
     if (!figure.name.empty()) plot::draw(folder, figure);
   }
+  run::finish_step(folder);
 }
 
 }  // namespace moescope::report

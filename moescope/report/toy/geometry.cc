@@ -8,7 +8,10 @@
 #include <span>
 
 #include "moescope/base/error.h"
+#include "moescope/plot/layout.h"
 #include "moescope/plot/panels.h"
+#include "moescope/plot/script.h"
+#include "moescope/plot/style.h"
 #include "moescope/stats/superposition.h"
 
 namespace moescope::report {
@@ -93,9 +96,7 @@ plot::Figure gram_figure(const Model& model) {
       turned.insert(turned.end(), begin, begin + static_cast<std::ptrdiff_t>(panel.n_columns));
     }
     panel.values = std::move(turned);
-    const double m = static_cast<double>(a.n_dims) - 0.5;
-    panel.commands =
-        fmt::format("set arrow 1 from {0}, graph 0 to {0}, graph 1 nohead front lc rgb '#444444' dt 2\n", m);
+    panel.commands = plot::vertical_line(static_cast<double>(a.n_dims) - 0.5);
     panels.push_back(std::move(panel));
   }
   const std::size_t n_columns = std::min<std::size_t>(panels.size(), 4);
@@ -105,60 +106,46 @@ plot::Figure gram_figure(const Model& model) {
       plot::signed_scale("W_i . W_j"), n_columns, 290, 290);
 }
 
-const char* const kInterferencePalette = "defined (0 '#2c7fb8', 0.2 '#7fcdbb', 0.5 '#fecc5c', 1 '#bd0026')";
-
-// Fixed margins of a multiplot and a colour box beside it, so that all panels have one size. Points: left, right, top,
-// bottom, between columns, between rows.
-std::string places(const plot::Figure& figure, int left, int right, int top, int bottom, int across, int down) {
-  const auto width = static_cast<double>(figure.width), height = static_cast<double>(figure.height);
-  return fmt::format("margins {},{},{},{} spacing {},{}\nset colorbox user origin {},{} size {},{}", left / width,
-                     1 - right / width, bottom / height, 1 - top / height, across / width, down / height,
-                     1 - (right - 22) / width, bottom / height, 14 / width, 1 - (top + bottom) / height);
+// Only the last panel has the colour box.
+const char* color_box(const Model& model, std::size_t e) {
+  return e + 1 < model.experts.size() ? "unset colorbox\n" : "set colorbox\n";
 }
 
 plot::Figure norm_figure(const Model& model) {
   const ToyArchitecture& a = *model.architecture;
-  const auto n_columns = static_cast<int>(std::min<std::size_t>(model.experts.size(), 3));
-  const int n_rows = (static_cast<int>(model.experts.size()) + n_columns - 1) / n_columns;
-  plot::Figure figure{"norms_" + a.name, "", "", 400 * n_columns + 90, 250 * n_rows + 40};
-  figure.body =
-      std::string(plot::toy_style()) +
-      fmt::format(
-          "set palette {}\nset cbrange [0:1]\nset cblabel 'interference P'\n"
-          "set style fill solid 0.9 noborder\nset boxwidth 0.85\nunset key\nset xlabel 'feature'\n"
-          "set ylabel '||W_i||'\nset yrange [0:1.5]\nset xrange [-0.7:{}]\n"
-          "set arrow 1 from {}, graph 0 to {}, graph 1 nohead front lc rgb '#444444' dt 2\n"
-          "set multiplot layout {},{} title {} {}\n",
-          kInterferencePalette, static_cast<double>(a.n_features) - 0.3, static_cast<double>(a.n_dims) - 0.5,
-          static_cast<double>(a.n_dims) - 0.5, n_rows, n_columns,
-          plot::gnuplot_quote("Lengths of feature vectors: " + model.label()), places(figure, 64, 96, 76, 52, 62, 86));
+  const plot::Layout layout = plot::rows_of_panels(model.experts.size(), 3);
+  plot::Figure figure{"norms_" + a.name, "", "", 400 * static_cast<int>(layout.n_columns) + 90,
+                      250 * static_cast<int>(layout.n_rows) + 40};
+  std::string panels;
   for (std::size_t e = 0; e < model.experts.size(); ++e) {
     std::string lines;
     for (std::size_t i = 0; i < model.experts[e].features.size(); ++i) {
       const stats::FeatureMeasures& feature = model.experts[e].features[i];
       lines += fmt::format("{} {} {}\n", i, feature.norm, feature.interference);
     }
-    figure.data += fmt::format("$norms_{} << EOD\n{}EOD\n", e, lines);
-    figure.body += fmt::format("set title {}\n{}plot $norms_{} using 1:2:3 with boxes lc palette\n",
-                               plot::gnuplot_quote(expert_title(model, e)),
-                               e + 1 < model.experts.size() ? "unset colorbox\n" : "set colorbox\n", e);
+    const std::string name = fmt::format("norms_{}", e);
+    figure.data += plot::data_block(name, lines);
+    panels += "set title " + plot::literal(expert_title(model, e)) + "\n" + color_box(model, e) +
+              plot::plot_command({plot::box_clause(name)});
   }
-  figure.body += "unset multiplot\n";
+  figure.body =
+      plot::axes(plot::GridLines::kBoth) + plot::use_scale(plot::share_scale("interference P")) + plot::solid_bars() +
+      "unset key\n" +
+      plot::x_axis({.title = "feature", .range = fmt::format("[-0.7:{}]", static_cast<double>(a.n_features) - 0.3)}) +
+      plot::y_axis({.title = "||W_i||", .range = "[0:1.5]"}) +
+      plot::vertical_line(static_cast<double>(a.n_dims) - 0.5) +
+      plot::multiplot(
+          layout, panels,
+          plot::beside_color_box(figure, "Lengths of feature vectors: " + model.label(), {64, 96, 76, 52, 62, 86}));
   return figure;
 }
 
 plot::Figure arrow_figure(const Model& model) {
   const ToyArchitecture& a = *model.architecture;
-  const auto n_columns = static_cast<int>(std::min<std::size_t>(model.experts.size(), 4));
-  const int n_rows = (static_cast<int>(model.experts.size()) + n_columns - 1) / n_columns;
-  plot::Figure figure{"arrows_" + a.name, "", "", 300 * n_columns + 70, 300 * n_rows + 40};
-  figure.body = fmt::format(
-      "set border 0\nset zeroaxis lc rgb '#cccccc'\nset size ratio -1\nunset key\nunset tics\nset xrange [-1.4:1.4]\n"
-      "set yrange [-1.4:1.4]\nset palette {}\nset cbrange [0:1]\nset cblabel 'interference P'\nset cbtics\n"
-      "set object 1 circle at 0,0 size 1 fs empty border lc rgb '#dddddd'\nset multiplot layout {},{} title {} {}\n",
-      kInterferencePalette, n_rows, n_columns,
-      plot::gnuplot_quote("Feature vectors (circle: length 1): " + model.label()),
-      places(figure, 14, 96, 70, 14, 16, 36));
+  const plot::Layout layout = plot::rows_of_panels(model.experts.size(), 4);
+  plot::Figure figure{"arrows_" + a.name, "", "", 300 * static_cast<int>(layout.n_columns) + 70,
+                      300 * static_cast<int>(layout.n_rows) + 40};
+  std::string panels;
   for (std::size_t e = 0; e < model.experts.size(); ++e) {
     std::string lines, labels;
     for (std::size_t i = 0; i < model.experts[e].features.size(); ++i) {
@@ -169,15 +156,16 @@ plot::Figure arrow_figure(const Model& model) {
       const double further = 1 + 0.13 / norm;
       labels += fmt::format("{} {} {}\n", static_cast<double>(x) * further, static_cast<double>(y) * further, i);
     }
-    figure.data += fmt::format("$arrows_{} << EOD\n{}EOD\n$labels_{} << EOD\n{}EOD\n", e, lines, e,
-                               labels.empty() ? "NaN NaN 0\n" : labels);
-    figure.body += fmt::format(
-        "set title {}\n{}plot $arrows_{} using 1:2:3:4:5 with vectors filled head size 0.09,18 lw 1.8 lc palette, "
-        "$labels_{} using 1:2:3 with labels font ',8' textcolor rgb '#555555'\n",
-        plot::gnuplot_quote(expert_title(model, e)),
-        e + 1 < model.experts.size() ? "unset colorbox\n" : "set colorbox\n", e, e);
+    const std::string arrows = fmt::format("arrows_{}", e), numbers = fmt::format("labels_{}", e);
+    figure.data += plot::data_block(arrows, lines) + plot::data_block(numbers, labels.empty() ? "NaN NaN 0\n" : labels);
+    panels += "set title " + plot::literal(expert_title(model, e)) + "\n" + color_box(model, e) +
+              plot::plot_command({plot::arrow_clause(arrows), plot::text_clause(numbers, "1:2:3")});
   }
-  figure.body += "unset multiplot\n";
+  figure.body = plot::plane() + plot::use_scale(plot::share_scale("interference P")) + "set cbtics\nunset key\n" +
+                plot::x_axis({.range = "[-1.4:1.4]"}) + plot::y_axis({.range = "[-1.4:1.4]"}) +
+                plot::multiplot(layout, panels,
+                                plot::beside_color_box(figure, "Feature vectors (circle: length 1): " + model.label(),
+                                                       {14, 96, 70, 14, 16, 36}));
   return figure;
 }
 

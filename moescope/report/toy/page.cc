@@ -12,6 +12,7 @@
 #include "moescope/report/toy/geometry.h"
 #include "moescope/report/toy/phase.h"
 #include "moescope/report/toy/specialization.h"
+#include "moescope/run/run_directory.h"
 #include "moescope/stats/bootstrap.h"
 
 namespace moescope::report {
@@ -104,21 +105,25 @@ CheckResult check_expectations(const std::vector<PageNumber>& numbers, const std
 }
 
 ToyPage write_toy_page(const std::filesystem::path& folder) {
-  const ToyRun run = read_toy_run(folder);
+  const ToyRun toy = read_toy_run(folder);
+  run::begin_step(folder);
   ToyPage page;
-  if (run.experiment.empty()) return page;
-  if (run.experiment == "features_per_dimension") {
-    add_density_curves(run, page);
-  } else if (run.experiment == "sparsity_sweep") {
-    add_sweep_curves(run, page);
-  } else if (run.experiment == "phase") {
-    add_phase_maps(run, page);
-  } else if (run.experiment == "specialization") {
-    add_specialization(run, page);
-  } else if (run.experiment == "geometry") {
-    add_geometry(run, page);
+  if (toy.experiment.empty()) {
+    run::finish_step(folder);
+    return page;
+  }
+  if (toy.experiment == "features_per_dimension") {
+    add_density_curves(toy, page);
+  } else if (toy.experiment == "sparsity_sweep") {
+    add_sweep_curves(toy, page);
+  } else if (toy.experiment == "phase") {
+    add_phase_maps(toy, page);
+  } else if (toy.experiment == "specialization") {
+    add_specialization(toy, page);
+  } else if (toy.experiment == "geometry") {
+    add_geometry(toy, page);
   } else {
-    throw input_error("no page for the experiment '{}'", run.experiment).at(folder.string());
+    throw input_error("no page for the experiment '{}'", toy.experiment).at(folder.string());
   }
   io::write_csv(folder / "page.csv", number_table(page.numbers));
   for (const plot::Figure& figure : page.figures) plot::draw(folder, figure);

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "moescope/plot/gnuplot.h"
+#include "moescope/plot/figure.h"
 #include "moescope/report/toy/run.h"
 #include "moescope/stats/interval.h"
 

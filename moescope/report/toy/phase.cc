@@ -6,7 +6,9 @@
 #include <array>
 #include <cmath>
 
+#include "moescope/plot/layout.h"
 #include "moescope/plot/panels.h"
+#include "moescope/plot/script.h"
 #include "moescope/report/toy/phase_cells.h"
 #include "moescope/stats/interval.h"
 #include "moescope/stats/phase.h"
@@ -17,6 +19,8 @@ namespace {
 
 constexpr std::uint64_t kDraws = 200;
 constexpr int kPanelWidth = 270, kPanelHeight = 260;
+
+plot::ColorScale feature_class_scale() { return plot::class_scale({"ignored", "monosemantic", "superposed"}); }
 
 bool is_published(const ToyArchitecture& a) { return a.name.starts_with("published"); }
 
@@ -54,7 +58,7 @@ plot::HeatPanel panel_of(const Map& map, const std::string& title, const Value& 
 // All panels in rows of as many columns as the largest mixture has experts; shorter rows are filled with nothing.
 template <typename Title, typename Value>
 plot::Figure expert_maps(const std::string& name, const std::vector<std::string>& header, const std::vector<Map>& maps,
-                         const plot::HeatScale& scale, const Title& title, const Value& value) {
+                         const plot::ColorScale& scale, const Title& title, const Value& value) {
   std::size_t n_columns = 0;
   for (const Map& map : maps) n_columns = std::max(n_columns, static_cast<std::size_t>(map.architecture->n_experts));
   std::vector<plot::HeatPanel> panels;
@@ -134,23 +138,22 @@ plot::Figure published_colours(const std::vector<Map>& maps) {
                              map.cells.sparsities[cell / map.cells.n_columns()], color.red * 255, color.green * 255,
                              color.blue * 255);
       });
-      figure.data += fmt::format("$colours_{} << EOD\n{}EOD\n", panel_idx, lines);
-      body +=
-          fmt::format("set title {} offset 0,-0.5 font ',9'\nplot $colours_{} using 1:2:3:4:5 with rgbimage notitle\n",
-                      plot::gnuplot_quote(fmt::format("{}, expert {} ({:.2f}, {:.2f})", map.architecture->name, e,
-                                                      largest_norm, largest_score)),
-                      panel_idx);
+      const std::string name = fmt::format("colours_{}", panel_idx);
+      figure.data += plot::data_block(name, lines);
+      body += plot::small_title(fmt::format("{}, expert {} ({:.2f}, {:.2f})", map.architecture->name, e, largest_norm,
+                                            largest_score)) +
+              plot::plot_command({fmt::format("${} using 1:2:3:4:5 with rgbimage notitle", name)});
     }
     for (auto e = static_cast<std::size_t>(map.architecture->n_experts); e < n_columns; ++e) {
       body += "set multiplot next\n";
     }
   }
-  figure.body = fmt::format(
+  figure.body =
       "set tics nomirror out scale 0.5\nunset key\nset xlabel 'importance of the last feature' offset 0,0.5\n"
-      "set ylabel 'sparsity S' offset 1,0\nset multiplot layout {},{} title 'The published colours, by expert index "
-      "(largest norm, largest score)'\n"
-      "set autoscale fix\n{}unset multiplot\n",
-      n_rows, n_columns, body);
+      "set ylabel 'sparsity S' offset 1,0\n" +
+      plot::multiplot(
+          {n_rows, n_columns}, body,
+          "title 'The published colours, by expert index (largest norm, largest score)'\nset autoscale fix");
   return figure;
 }
 
@@ -204,7 +207,7 @@ void add_phase_maps(const ToyRun& run, ToyPage& page) {
       {"What becomes of the last feature, experts by role",
        "ignored: ||W|| < 0.5; monosemantic: P^2 < 0.25; else superposed. Role 0: the expert that the router",
        "takes for an input in which only the last feature is on"},
-      maps, plot::class_scale(),
+      maps, feature_class_scale(),
       [](const ToyArchitecture& a, std::size_t role) {
         return a.n_experts == 1 ? a.name : fmt::format("{}, role {}{}", a.name, role, role == 0 ? " (handles it)" : "");
       },
@@ -213,7 +216,7 @@ void add_phase_maps(const ToyRun& run, ToyPage& page) {
       "phase_by_index",
       {"The same cells by the experts' own numbers",
        "models of neighbouring cells are trained apart and share no numbering"},
-      maps, plot::class_scale(),
+      maps, feature_class_scale(),
       [](const ToyArchitecture& a, std::size_t e) { return fmt::format("{}, expert {}", a.name, e); },
       [](const PhaseModel& model, std::size_t e) { return class_number(model.by_index[e]); }));
   page.figures.push_back(norm_curves(maps));

@@ -3,8 +3,9 @@
 #include <charconv>
 
 #include "moescope/base/error.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/table.h"
+#include "moescope/run/run_directory.h"
 
 namespace moescope::report {
 
@@ -78,7 +79,7 @@ std::int64_t ToyRun::architecture_idx(const std::string& name) const {
 ToyRun read_toy_run(const fs::path& folder) {
   ToyRun result;
   result.folder = folder;
-  result.run = io::read_run_json(folder);
+  result.run = run::read_run_json(folder);
   if (result.run.value("command", "") != "toy") {
     throw input_error("is not a folder of `moescope toy`").at(folder.string());
   }

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moescope/base/error.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/table.h"
 #include "moescope/report/compare/tables.h"
 #include "tests/report/test_folder.h"

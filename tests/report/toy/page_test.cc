@@ -9,7 +9,7 @@
 #include <map>
 
 #include "moescope/base/error.h"
-#include "moescope/io/run_directory.h"
+#include "moescope/io/file.h"
 #include "moescope/io/safetensors.h"
 #include "moescope/plot/panels.h"
 #include "moescope/report/toy/curves.h"
@@ -17,6 +17,7 @@
 #include "moescope/report/toy/phase.h"
 #include "moescope/report/toy/phase_cells.h"
 #include "moescope/report/toy/specialization.h"
+#include "moescope/run/run_directory.h"
 #include "tests/report/test_folder.h"
 
 namespace moescope::report {
@@ -76,7 +77,7 @@ struct ToyFiles {
     io::write_safetensors(folder / "weights.safetensors", tensors);
     io::write_file_atomically(folder / "instances.csv", instances);
     io::write_file_atomically(folder / "experts.csv", experts);
-    const nlohmann::json run = {{"schema", io::kRunSchemaVersion},
+    const nlohmann::json run = {{"schema", run::kSchema},
                                 {"command", "toy"},
                                 {"settings", {{"experiment", experiment}, {"architectures", architectures}}}};
     io::write_file_atomically(folder / "run.json", run.dump());

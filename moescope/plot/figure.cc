@@ -1,4 +1,4 @@
-#include "moescope/plot/gnuplot.h"
+#include "moescope/plot/figure.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -10,8 +10,8 @@
 #include <cstring>
 
 #include "moescope/base/error.h"
+#include "moescope/io/file.h"
 #include "moescope/io/quote.h"
-#include "moescope/io/run_directory.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): not in every C library's headers
 
@@ -66,27 +66,6 @@ std::string run_gnuplot(const fs::path& script_path, int& exit_status) {
 }
 
 }  // namespace
-
-const char* figure_color(std::size_t idx) {
-  constexpr std::array kColors = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                  "#E69F00", "#56B4E9", "#000000", "#999933"};
-  return kColors[idx % kColors.size()];
-}
-
-std::string gnuplot_quote(std::string_view text) {
-  std::string quoted = "'";
-  for (const char c : text) {
-    if (c == '\'') quoted += '\'';
-    quoted += c == '\n' || c == '\r' || c == '\0' ? ' ' : c;
-  }
-  return quoted + "'";
-}
-
-std::string gnuplot_field(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '\n' || c == '\r' || c == '\0' || c == '"' || c == '\\' ? ' ' : c;
-  return quoted + "\"";
-}
 
 void draw(const fs::path& folder, const Figure& figure) {
   const fs::path script_path = fs::absolute(folder) / (figure.name + ".gp");
