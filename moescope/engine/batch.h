@@ -9,16 +9,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "moescope/model/layer.h"
 #include "moescope/text/windows.h"
 
 namespace moescope::engine {
-
-// Consecutive rows of a batch that are n_sequences sequences of one length.
-struct EqualLengths {
-  std::int64_t first_row = 0;
-  std::int64_t n_sequences = 0;
-  std::int64_t n_positions = 0;
-};
 
 struct BatchWindow {
   std::int64_t window_idx = 0;  // number in the corpus
@@ -40,7 +34,7 @@ struct Batch {
   std::vector<std::int32_t> window_of_row;     // [N], into windows
   std::vector<std::int32_t> next_token_id;     // [N], of the sequence, -1 at its end
   std::vector<BatchWindow> windows;
-  std::vector<EqualLengths> lengths;
+  std::vector<model::EqualLengths> lengths;
 };
 
 // Sequences [begin, end) of a corpus.

@@ -4,12 +4,10 @@
 #include <optional>
 
 #include "moescope/base/error.h"
-#include "moescope/engine/layer_source.h"
-#include "moescope/engine/loss.h"
 #include "moescope/engine/memory.h"
 #include "moescope/engine/tap_set.h"
+#include "moescope/engine/wave_runner.h"
 #include "moescope/machine/device.h"
-#include "moescope/model/blocks.h"
 
 namespace moescope::engine {
 namespace {
@@ -34,103 +32,42 @@ std::uint64_t default_budget(at::Device device) {
   return *free / 2 + (device.is_cpu() ? resident_bytes().value_or(0) : 0);
 }
 
-// Everything one run holds: weights, the residual of the wave, where it stands.
+// Runs one wave after the other and tells how far the run is.
 class Runner {
  public:
-  Runner(const model::Checkpoint& checkpoint, const text::TokenCorpus& corpus, const EngineOptions& options,
-         const MemoryPlan& plan, TapSet& taps, const Engine::Hooks& hooks, Progress& progress)
-      : config_(checkpoint.config()),
-        corpus_(corpus),
-        options_(options),
-        plan_(plan),
-        taps_(taps),
-        hooks_(hooks),
-        progress_(progress),
-        embeddings_(checkpoint.embeddings(options.dtype, options.device)),
-        layers_(checkpoint, options.dtype, options.device, plan.keep_layers),
-        rotary_(model::make_rotary_table(config_.attention, corpus.context, options.dtype, options.device)) {}
+  Runner(const model::ModelConfig& config, WaveRunner& waves, bool with_losses, const Engine::Hooks& hooks,
+         Progress& progress)
+      : n_layers_(config.n_layers), waves_(waves), with_losses_(with_losses), hooks_(hooks), progress_(progress) {}
 
-  void run_wave(const Wave& wave, bool is_last) {
-    const std::vector<Batch> batches = cut_batches(corpus_, wave, plan_.batch_tokens);
-    at::Tensor residual = at::empty({wave.n_tokens, config_.d_model}, embeddings_.token_embedding.options());
-    for (const Batch& batch : batches) {
-      const at::Tensor ids = at::tensor(batch.token_ids, at::kInt).to(options_.device);
-      const at::Tensor rows = rows_of(residual, batch);
-      for (const EqualLengths& run : batch.lengths) {
-        const std::int64_t n = run.n_sequences * run.n_positions;
-        const at::Tensor sequences = ids.narrow(0, run.first_row, n).view({run.n_sequences, run.n_positions});
-        rows.narrow(0, run.first_row, n).copy_(model::embed(embeddings_, sequences).view({n, -1}));
-      }
-    }
-    for (std::int64_t layer = 0; layer < config_.n_layers; ++layer) {
-      const bool goes_on = layer + 1 < config_.n_layers || !is_last;
-      const std::optional<std::int64_t> next = goes_on ? std::optional((layer + 1) % config_.n_layers) : std::nullopt;
-      const model::LayerWeights& weights = layers_.take(layer, next);
-      for (const Batch& batch : batches) {
-        run_layer(layer, weights, batch, rows_of(residual, batch));
-        step(batch, wave);
-      }
-    }
-    for (const Batch& batch : batches) {
-      if (!taps_.wants_final()) break;
-      taps_.losses(batch, next_token_losses(config_, embeddings_, rows_of(residual, batch), batch, plan_.logit_rows));
-      step(batch, wave);
-    }
-    n_done_ += wave.n_tokens;
-    n_steps_ = 0;
+  void run_wave(const std::vector<Batch>& batches, std::int64_t n_tokens, bool is_last) {
+    std::int64_t n_steps = 0;  // tokens that passed a layer, or the losses
+    const std::int64_t n_all_steps = (n_layers_ + (with_losses_ ? 1 : 0)) * n_tokens;
+    const auto step = [&](const Batch& batch) {
+      n_steps += batch.n_tokens;
+      if (n_steps == n_all_steps) return;
+      progress_.update(n_done_ + n_steps / (n_all_steps / n_tokens));
+      hooks_.between_batches();
+    };
+    at::Tensor residual = waves_.embed(batches);
+    const std::optional<std::int64_t> next = is_last ? std::nullopt : std::optional<std::int64_t>(0);
+    waves_.run_layers(batches, {0, n_layers_, next}, residual, step);
+    waves_.run_losses(batches, residual, step);
+    n_done_ += n_tokens;
     progress_.update(n_done_);
   }
 
-  void set_done(std::int64_t n_tokens) { n_done_ = n_tokens; }
+  void set_done(std::int64_t n_tokens) {
+    n_done_ = n_tokens;
+    progress_.update(n_done_);
+  }
 
  private:
-  static at::Tensor rows_of(const at::Tensor& residual, const Batch& batch) {
-    return residual.narrow(0, batch.first_row, batch.n_tokens);
-  }
-
-  // x [N, D], rows of the wave's residual, changed in place.
-  void run_layer(std::int64_t layer, const model::LayerWeights& weights, const Batch& batch, const at::Tensor& x) {
-    const LayerView view{layer, batch};
-    model::LayerObserver* observer = taps_.observe(view);
-    if (observer != nullptr) observer->on_residual(x);
-    const at::Tensor entering = config_.order == model::LayerOrder::kParallel ? x.clone() : x;
-    for (const EqualLengths& run : batch.lengths) attend(layer, weights, run, x);
-    x.copy_(model::feed_forward_sublayer(config_, layer, weights, entering, x, observer));
-    taps_.layer_end(view);
-  }
-
-  // Attention of sequences of one length, as many at a time as the plan's temporaries allow.
-  void attend(std::int64_t layer, const model::LayerWeights& weights, const EqualLengths& run, const at::Tensor& x) {
-    const std::int64_t at_a_time = std::max<std::int64_t>(1, plan_.attention_tokens / run.n_positions);
-    for (std::int64_t done = 0; done < run.n_sequences; done += at_a_time) {
-      const std::int64_t count = std::min(at_a_time, run.n_sequences - done);
-      at::Tensor part = x.narrow(0, run.first_row + done * run.n_positions, count * run.n_positions)
-                            .view({count, run.n_positions, config_.d_model});
-      part.copy_(model::attention_sublayer(config_, layer, weights, part, rotary_));
-    }
-  }
-
-  // Progress in tokens: a wave counts by the share of its (layer, batch) steps that are done.
-  void step(const Batch& batch, const Wave& wave) {
-    n_steps_ += batch.n_tokens;
-    const std::int64_t n_passes = config_.n_layers + (taps_.wants_final() ? 1 : 0);
-    if (n_steps_ < n_passes * wave.n_tokens) {
-      progress_.update(n_done_ + n_steps_ / n_passes);
-      hooks_.between_batches();
-    }
-  }
-
-  const model::ModelConfig& config_;
-  const text::TokenCorpus& corpus_;
-  const EngineOptions& options_;
-  const MemoryPlan& plan_;
-  TapSet& taps_;
+  std::int64_t n_layers_;
+  WaveRunner& waves_;
+  bool with_losses_;
   const Engine::Hooks& hooks_;
   Progress& progress_;
-  model::EmbeddingWeights embeddings_;
-  LayerSource layers_;
-  model::RotaryTable rotary_;
-  std::int64_t n_done_ = 0, n_steps_ = 0;
+  std::int64_t n_done_ = 0;
 };
 
 }  // namespace
@@ -175,14 +112,13 @@ RunResult Engine::run(std::int64_t first_sequence, const Hooks& hooks, const Con
   const std::int64_t first_token = first_token_of(corpus_, range_.begin);
   const std::int64_t n_tokens = first_token_of(corpus_, range_.end) - first_token;
   Progress progress(console, "run", "tokens", n_tokens);
-  Runner runner(checkpoint_, corpus_, options_, plan_, taps, hooks, progress);
-  const std::int64_t n_before = first_token_of(corpus_, first_sequence) - first_token;
-  runner.set_done(n_before);
-  progress.update(n_before);
+  WaveRunner waves(checkpoint_, {options_.device, options_.dtype, corpus_.context}, plan_, taps);
+  Runner runner(checkpoint_.config(), waves, taps.wants_final(), hooks, progress);
+  runner.set_done(first_token_of(corpus_, first_sequence) - first_token);
   for (std::int64_t next = first_sequence; next < range_.end;) {
     const Wave wave = next_wave(corpus_, {next, range_.end}, plan_.wave_tokens);
     next = wave.end_sequence;
-    runner.run_wave(wave, next == range_.end);
+    runner.run_wave(cut_batches(corpus_, wave, plan_.batch_tokens), wave.n_tokens, next == range_.end);
     machine::synchronize(options_.device);
     ++result.n_waves;
     result.n_tokens += wave.n_tokens;

@@ -195,16 +195,6 @@ at::Tensor attention(const ModelConfig& config, std::int64_t layer_idx, const At
   return weights.output(mixed.transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
 }
 
-at::Tensor attention_sublayer(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
-                              const at::Tensor& x, const RotaryTable& rotary, KvCache* cache) {
-  if (config.order == LayerOrder::kPostNorm) {
-    return x + apply_norm(config, weights.attention_norm,
-                          attention(config, layer_idx, weights.attention, x, rotary, cache));
-  }
-  const at::Tensor normed = apply_norm(config, weights.attention_norm, x);
-  return x + attention(config, layer_idx, weights.attention, normed, rotary, cache);
-}
-
 at::Tensor unembed(const ModelConfig& config, const EmbeddingWeights& embeddings, const at::Tensor& residual) {
   return at::linear(apply_norm(config, embeddings.final_norm, residual), embeddings.unembedding,
                     Linear::optional(embeddings.unembedding_bias));

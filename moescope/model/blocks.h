@@ -49,10 +49,6 @@ at::Tensor embed(const EmbeddingWeights& embeddings, const at::Tensor& ids, std:
 at::Tensor attention(const ModelConfig& config, std::int64_t layer_idx, const AttentionWeights& weights,
                      const at::Tensor& x, const RotaryTable& rotary, KvCache* cache = nullptr);
 
-// x plus attention, with the norm where LayerOrder puts it: the first half of a layer. x [B, T, D].
-at::Tensor attention_sublayer(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
-                              const at::Tensor& x, const RotaryTable& rotary, KvCache* cache = nullptr);
-
 // Final norm and unembedding: residual [..., D] -> logits [..., V] in the model's dtype.
 at::Tensor unembed(const ModelConfig& config, const EmbeddingWeights& embeddings, const at::Tensor& residual);
 

@@ -35,25 +35,16 @@ LanguageModel::LanguageModel(ModelConfig config, EmbeddingWeights embeddings, st
       rotary_(make_rotary_table(config_.attention, config_.n_ctx, dtype(), device())) {}
 
 at::Tensor LanguageModel::residual(const at::Tensor& ids, const std::function<LayerObserver*(std::int64_t)>& observe,
-                                   KvCache* cache, std::vector<Routing>* routings) const {
+                                   KvCache* cache) const {
   check_ids(ids, config_.d_vocab);
-  const std::int64_t n_sequences = ids.size(0);
-  const std::int64_t n_positions = ids.size(1);
-  at::Tensor x = embed(embeddings_, ids, cache == nullptr ? 0 : cache->n_past);  // [B, T, D]
-  const auto flat = [&](const at::Tensor& y) { return y.reshape({n_sequences * n_positions, -1}); };
+  const EqualLengths sequences{0, ids.size(0), ids.size(1)};
+  at::Tensor x = embed(embeddings_, ids, cache == nullptr ? 0 : cache->n_past).view({ids.numel(), -1});
   for (std::int64_t l = 0; l < config_.n_layers; ++l) {
-    const LayerWeights& weights = layers_[static_cast<std::size_t>(l)];
-    LayerObserver* observer = observe ? observe(l) : nullptr;
-    const at::Tensor entering = flat(x);
-    if (observer != nullptr) observer->on_residual(entering);
-    x = attention_sublayer(config_, l, weights, x, rotary_, cache);
-    Routing routing;
-    x = feed_forward_sublayer(config_, l, weights, entering, flat(x), observer, &routing)
-            .view({n_sequences, n_positions, -1});
-    if (routings != nullptr) routings->push_back(std::move(routing));
+    const LayerContext context{rotary_, sequences, 0, cache, observe ? observe(l) : nullptr};
+    x = run_layer(config_, l, layers_[static_cast<std::size_t>(l)], context, x);
   }
-  if (cache != nullptr) cache->n_past += n_positions;
-  return x;
+  if (cache != nullptr) cache->n_past += ids.size(1);
+  return x.view({ids.size(0), ids.size(1), -1});
 }
 
 at::Tensor LanguageModel::logits(const at::Tensor& residual) const { return unembed(config_, embeddings_, residual); }

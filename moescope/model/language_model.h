@@ -1,4 +1,4 @@
-// A whole model with its weights loaded, for short inputs: traces, generation, validation. The engine runs corpora.
+// A whole model with its weights loaded, for short inputs: traces, generation, training. The engine runs corpora.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -9,7 +9,7 @@
 
 #include "moescope/model/blocks.h"
 #include "moescope/model/config.h"
-#include "moescope/model/moe.h"
+#include "moescope/model/layer.h"
 #include "moescope/model/weights.h"
 
 namespace moescope::model {
@@ -28,9 +28,9 @@ class LanguageModel {
   const std::vector<LayerWeights>& layers() const { return layers_; }
 
   // The residual stream behind the last layer. ids [B, T] i64 on the device, every id in [0, V) (checked).
-  // `observe(l)` gives the observer of layer l or null; `routings`, if given, receives one Routing a layer.
+  // `observe(l)` gives the observer of layer l or null.
   at::Tensor residual(const at::Tensor& ids, const std::function<LayerObserver*(std::int64_t)>& observe = {},
-                      KvCache* cache = nullptr, std::vector<Routing>* routings = nullptr) const;
+                      KvCache* cache = nullptr) const;
   // Final norm and unembedding: residual [..., D] -> logits [..., V] in the model's dtype.
   at::Tensor logits(const at::Tensor& residual) const;
 

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "moescope/base/error.h"
-#include "moescope/model/blocks.h"
 
 namespace moescope::model {
 namespace {
@@ -36,49 +35,84 @@ void add_weighted_rows(at::Tensor& sum, const ExpertCall& call) {
   sum.index_add_(0, call.rows, call.outputs.to(at::kFloat) * call.weights.unsqueeze(1));
 }
 
-ExpertCall take_expert(const Dispatch& dispatch, std::int64_t expert, const at::Tensor& flat_weights) {
-  const auto slot = static_cast<std::size_t>(expert);
-  const std::int64_t begin = dispatch.begin[slot];
-  const std::int64_t count = dispatch.begin[slot + 1] - begin;
-  ExpertCall call;
-  call.expert_idx = expert;
-  call.rows = dispatch.rows.narrow(0, begin, count);
-  call.slots = dispatch.slots.narrow(0, begin, count);
-  call.weights = flat_weights.index_select(0, call.slots);
-  return call;
-}
+// The sum of what experts write, weighted: the only place where it is taken. Routed experts come in ascending order.
+// Without gradients each is added at once, so that memory is one expert's; with them all are added together, so that
+// backward touches every row once.
+class WeightedSum {
+ public:
+  explicit WeightedSum(const at::Tensor& x) : x_(x), differentiable_(c10::GradMode::is_enabled()) {}
 
-// Inference: experts one after the other into one float32 sum; memory is one expert's activations.
-at::Tensor mix_in_place(const ExpertConfig& config, const std::vector<ExpertWeights>& experts, const at::Tensor& x,
-                        const Routing& routing, const Dispatch& dispatch, LayerObserver* observer) {
-  at::Tensor sum = at::zeros(x.sizes(), x.options().dtype(at::kFloat));
-  const at::Tensor flat_weights = routing.weights.reshape({-1});
-  for (std::int64_t e = 0; e < static_cast<std::int64_t>(experts.size()); ++e) {
-    ExpertCall call = take_expert(dispatch, e, flat_weights);
-    if (call.rows.size(0) == 0) continue;
-    const ExpertResult result = run_expert(config, experts[static_cast<std::size_t>(e)], x.index_select(0, call.rows));
-    call.neurons = result.neurons;
-    call.outputs = result.outputs;
-    add_weighted_rows(sum, call);
-    if (observer != nullptr) observer->on_expert(call);
+  // Some rows, distinct.
+  void add(const ExpertCall& call) {
+    if (!differentiable_) {
+      if (!routed_.defined()) routed_ = zeros();
+      return add_weighted_rows(routed_, call);
+    }
+    rows_.push_back(call.rows);
+    weights_.push_back(call.weights);
+    outputs_.push_back(call.outputs);
   }
-  return sum.to(x.scalar_type());
-}
 
-// Training: the same sum as differentiable operations whose backward touches every row once.
-at::Tensor mix_differentiable(const ExpertConfig& config, const std::vector<ExpertWeights>& experts,
-                              const at::Tensor& x, const Routing& routing, const Dispatch& dispatch) {
-  std::vector<std::int64_t> counts;
-  for (std::size_t e = 0; e < experts.size(); ++e) counts.push_back(dispatch.begin[e + 1] - dispatch.begin[e]);
-  const std::vector<at::Tensor> inputs = x.index_select(0, dispatch.rows).split_with_sizes(counts);
-  std::vector<at::Tensor> outputs;
-  for (std::size_t e = 0; e < experts.size(); ++e) {
-    if (counts[e] > 0) outputs.push_back(run_expert(config, experts[e], inputs[e]).outputs);
+  // All rows [N, D]; weights [N] f32, undefined: ones.
+  void add_all(const at::Tensor& outputs, const at::Tensor& weights) {
+    const at::Tensor weighted =
+        weights.defined() ? (outputs.to(at::kFloat) * weights.unsqueeze(1)).to(x_.scalar_type()) : outputs;
+    all_ = all_.defined() ? all_ + weighted : weighted;
   }
-  const at::Tensor flat_weights = routing.weights.reshape({-1}).index_select(0, dispatch.slots);
-  const at::Tensor weighted = at::cat(outputs).to(at::kFloat) * flat_weights.unsqueeze(1);
-  return at::zeros(x.sizes(), weighted.options()).index_add(0, dispatch.rows, weighted).to(x.scalar_type());
-}
+
+  // [N, D] in x's dtype. Once.
+  at::Tensor take() {
+    if (!outputs_.empty()) {
+      const at::Tensor weighted = at::cat(outputs_).to(at::kFloat) * at::cat(weights_).unsqueeze(1);
+      routed_ = zeros().index_add(0, at::cat(rows_), weighted);
+    }
+    if (!routed_.defined()) return all_;
+    const at::Tensor routed = routed_.to(x_.scalar_type());
+    return all_.defined() ? routed + all_ : routed;
+  }
+
+ private:
+  at::Tensor zeros() const { return at::zeros(x_.sizes(), x_.options().dtype(at::kFloat)); }
+
+  const at::Tensor& x_;
+  bool differentiable_;
+  at::Tensor routed_, all_;
+  std::vector<at::Tensor> rows_, weights_, outputs_;
+};
+
+// The rows that reach each expert and their weights. Gathered as WeightedSum adds: without gradients one expert at a
+// time.
+class Gather {
+ public:
+  Gather(const Dispatch& dispatch, const at::Tensor& x, const at::Tensor& weights)
+      : dispatch_(dispatch), x_(x), flat_weights_(weights.reshape({-1})) {
+    if (!c10::GradMode::is_enabled()) return;
+    std::vector<std::int64_t> counts;
+    for (std::size_t e = 0; e + 1 < dispatch.begin.size(); ++e) counts.push_back(count(e));
+    inputs_ = x.index_select(0, dispatch.rows).split_with_sizes(counts);
+    weights_ = flat_weights_.index_select(0, dispatch.slots).split_with_sizes(counts);
+  }
+
+  std::int64_t count(std::size_t expert) const { return dispatch_.begin[expert + 1] - dispatch_.begin[expert]; }
+  // The call without neurons and outputs.
+  ExpertCall call(std::size_t expert) const {
+    ExpertCall call;
+    call.expert_idx = static_cast<std::int64_t>(expert);
+    call.rows = dispatch_.rows.narrow(0, dispatch_.begin[expert], count(expert));
+    call.slots = dispatch_.slots.narrow(0, dispatch_.begin[expert], count(expert));
+    call.weights = weights_.empty() ? flat_weights_.index_select(0, call.slots) : weights_[expert];
+    return call;
+  }
+  at::Tensor input(std::size_t expert, const at::Tensor& rows) const {
+    return inputs_.empty() ? x_.index_select(0, rows) : inputs_[expert];
+  }
+
+ private:
+  const Dispatch& dispatch_;
+  const at::Tensor& x_;
+  at::Tensor flat_weights_;
+  std::vector<at::Tensor> inputs_, weights_;
+};
 
 at::Tensor activate(Activation activation, const at::Tensor& x) {
   switch (activation) {
@@ -106,50 +140,54 @@ at::Tensor keep_best_groups(const RouterConfig& config, const at::Tensor& choice
   return groups.masked_fill(kept.logical_not().unsqueeze(-1), -INFINITY).flatten(1);
 }
 
-// The dense layer: no rows to gather, no sum to keep.
-at::Tensor run_dense(const ExpertConfig& config, const ExpertWeights& weights, const at::Tensor& x,
-                     const Routing& routing, LayerObserver* observer) {
-  const ExpertResult result = run_expert(config, weights, x);
-  if (observer != nullptr) {
-    ExpertCall call;
-    call.rows = call.slots = at::arange(x.size(0), routing.expert_ids.options());
-    call.weights = routing.weights.reshape({-1});
+void run_routed(const ExpertConfig& config, const std::vector<ExpertWeights>& experts, const at::Tensor& x,
+                const Routing& routing, WeightedSum& sum, LayerObserver* observer) {
+  const Dispatch dispatch = dispatch_by_expert(routing.expert_ids, static_cast<std::int64_t>(experts.size()));
+  const Gather gather(dispatch, x, routing.weights);
+  for (std::size_t e = 0; e < experts.size(); ++e) {
+    if (gather.count(e) == 0) continue;
+    ExpertCall call = gather.call(e);
+    const ExpertResult result = run_expert(config, experts[e], gather.input(e, call.rows));
     call.neurons = result.neurons;
     call.outputs = result.outputs;
-    observer->on_expert(call);
+    sum.add(call);
+    if (observer != nullptr) observer->on_expert(call);
   }
-  return result.outputs;
 }
 
-at::Tensor run_shared(const ModelConfig& config, const LayerWeights& weights, const at::Tensor& x,
-                      LayerObserver* observer) {
+// The dense layer: no rows to gather.
+void run_dense(const ExpertConfig& config, const ExpertWeights& weights, const at::Tensor& x, const Routing& routing,
+               WeightedSum& sum, LayerObserver* observer) {
+  const ExpertResult result = run_expert(config, weights, x);
+  sum.add_all(result.outputs, {});
+  if (observer == nullptr) return;
+  ExpertCall call;
+  call.rows = call.slots = at::arange(x.size(0), routing.expert_ids.options());
+  call.weights = routing.weights.reshape({-1});
+  call.neurons = result.neurons;
+  call.outputs = result.outputs;
+  observer->on_expert(call);
+}
+
+void run_shared(const ExpertConfig& config, const LayerWeights& weights, const at::Tensor& x, WeightedSum& sum,
+                LayerObserver* observer) {
   SharedCall call;
-  const ExpertResult result = run_expert(config.expert, weights.shared, x);
+  const ExpertResult result = run_expert(config, weights.shared, x);
   call.neurons = result.neurons;
   call.outputs = result.outputs;
   if (weights.shared_router.weight.defined()) {
     call.weights = at::sigmoid(weights.shared_router(x.to(at::kFloat))).squeeze(1);
-    if (observer != nullptr) observer->on_shared(call);
-    return (result.outputs.to(at::kFloat) * call.weights.unsqueeze(1)).to(x.scalar_type());
   }
-  if (observer != nullptr) {
-    call.weights = at::ones({x.size(0)}, x.options().dtype(at::kFloat));
-    observer->on_shared(call);
-  }
-  return result.outputs;
+  sum.add_all(call.outputs, call.weights);
+  if (observer == nullptr) return;
+  if (!call.weights.defined()) call.weights = at::ones({x.size(0)}, x.options().dtype(at::kFloat));
+  observer->on_shared(call);
 }
 
-at::Tensor feed_forward(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
-                        const at::Tensor& x, LayerObserver* observer, Routing* routing) {
-  const bool dense = config.is_dense(layer_idx);
-  Routing decided =
-      dense ? route_to_one(x.size(0), x.device()) : route(config.router, weights.router, weights.selection_bias, x);
-  if (observer != nullptr) observer->on_routing(decided);
-  at::Tensor mixed = dense ? run_dense(config.expert, weights.experts.front(), x, decided, observer)
-                           : mix_experts(config.expert, weights.experts, x, decided, observer);
-  if (!dense && config.d_shared > 0) mixed = mixed + run_shared(config, weights, x, observer);
-  if (routing != nullptr) *routing = std::move(decided);
-  return mixed;
+// Which experts each token reaches and with what weight: the only place where it is decided.
+Routing decide(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights, const at::Tensor& x) {
+  if (config.is_dense(layer_idx)) return route_to_one(x.size(0), x.device());
+  return route(config.router, weights.router, weights.selection_bias, x);
 }
 
 }  // namespace
@@ -214,26 +252,18 @@ ExpertResult run_expert(const ExpertConfig& config, const ExpertWeights& weights
   return result;
 }
 
-at::Tensor mix_experts(const ExpertConfig& config, const std::vector<ExpertWeights>& experts, const at::Tensor& x,
-                       const Routing& routing, LayerObserver* observer) {
-  const Dispatch dispatch = dispatch_by_expert(routing.expert_ids, static_cast<std::int64_t>(experts.size()));
-  if (c10::GradMode::is_enabled() && (x.requires_grad() || routing.weights.requires_grad())) {
-    MOESCOPE_ASSERT(observer == nullptr);
-    return mix_differentiable(config, experts, x, routing, dispatch);
+at::Tensor mix_experts(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
+                       const at::Tensor& x, LayerObserver* observer) {
+  const Routing routing = decide(config, layer_idx, weights, x);
+  if (observer != nullptr) observer->on_routing(routing);
+  WeightedSum sum(x);
+  if (config.is_dense(layer_idx)) {
+    run_dense(config.expert, weights.experts.front(), x, routing, sum, observer);
+  } else {
+    run_routed(config.expert, weights.experts, x, routing, sum, observer);
   }
-  return mix_in_place(config, experts, x, routing, dispatch, observer);
-}
-
-at::Tensor feed_forward_sublayer(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
-                                 const at::Tensor& entering, const at::Tensor& x, LayerObserver* observer,
-                                 Routing* routing) {
-  if (config.order == LayerOrder::kPostNorm) {
-    return x + apply_norm(config, weights.feed_forward_norm,
-                          feed_forward(config, layer_idx, weights, x, observer, routing));
-  }
-  const at::Tensor& source = config.order == LayerOrder::kParallel ? entering : x;
-  const at::Tensor normed = apply_norm(config, weights.feed_forward_norm, source);
-  return x + feed_forward(config, layer_idx, weights, normed, observer, routing);
+  if (config.has_shared(layer_idx)) run_shared(config.expert, weights, x, sum, observer);
+  return sum.take();
 }
 
 }  // namespace moescope::model

@@ -72,16 +72,12 @@ struct ExpertResult {
 };
 ExpertResult run_expert(const ExpertConfig& config, const ExpertWeights& weights, const at::Tensor& x);
 
-// Sum over a token's experts of weight * output, x [N, D] -> [N, D], x already normed. Weighted outputs are summed in
-// float32 in ascending order of experts. `routing` may come from route() or be edited by the caller.
-at::Tensor mix_experts(const ExpertConfig& config, const std::vector<ExpertWeights>& experts, const at::Tensor& x,
-                       const Routing& routing, LayerObserver* observer = nullptr);
-
-// x plus the mixture, with the norm where LayerOrder puts it: the second half of a layer. x [N, D] is the residual
-// behind attention, `entering` the one before it (read only with LayerOrder::kParallel). If `routing` is given, it
-// receives the router's decision (training needs it for its auxiliary losses).
-at::Tensor feed_forward_sublayer(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
-                                 const at::Tensor& entering, const at::Tensor& x, LayerObserver* observer = nullptr,
-                                 Routing* routing = nullptr);
+// The mixture of one layer: routing is decided, experts run, and their weighted outputs are summed here and nowhere
+// else, for sparse, dense and shared experts alike. x [N, D], normed if the layer's order says so -> [N, D].
+// Weighted outputs of routed experts are summed in float32 in ascending order of experts; what an expert of every token
+// writes is added in x's dtype, as the reference implementations do. Where gradients are recorded, an observer is given
+// tensors that carry them.
+at::Tensor mix_experts(const ModelConfig& config, std::int64_t layer_idx, const LayerWeights& weights,
+                       const at::Tensor& x, LayerObserver* observer = nullptr);
 
 }  // namespace moescope::model

@@ -19,18 +19,30 @@ at::Tensor load_balance_loss(const model::Routing& routing) {
 
 at::Tensor router_z_loss(const at::Tensor& router_logits) { return router_logits.logsumexp(-1).square().mean(); }
 
+namespace {
+
+// Keeps what the routers of a forward pass decide, in the order of their layers.
+class Routings : public model::LayerObserver {
+ public:
+  void on_routing(const model::Routing& routing) override { all.push_back(routing); }
+  std::vector<model::Routing> all;
+};
+
+}  // namespace
+
 Objective objective(const model::LanguageModel& model, const at::Tensor& tokens, double load_balance_coef,
                     double router_z_coef) {
   const std::int64_t n_positions = tokens.size(1) - 1;
-  std::vector<model::Routing> routings;
-  const at::Tensor residual = model.residual(tokens.narrow(1, 0, n_positions), {}, nullptr, &routings);
+  Routings routings;
+  const auto observe = [&](std::int64_t l) { return model.config().is_dense(l) ? nullptr : &routings; };
+  const at::Tensor residual = model.residual(tokens.narrow(1, 0, n_positions), observe);
   const at::Tensor logits = model.logits(residual).to(at::kFloat).view({-1, model.config().d_vocab});
   Objective result;
   result.cross_entropy = at::cross_entropy_loss(logits, tokens.narrow(1, 1, n_positions).reshape({-1}));
-  const double n_layers = static_cast<double>(routings.size());
+  const double n_layers = static_cast<double>(routings.all.size());
   result.load_balance = at::zeros({}, logits.options());
   result.router_z = at::zeros({}, logits.options());
-  for (const model::Routing& routing : routings) {
+  for (const model::Routing& routing : routings.all) {
     result.load_balance = result.load_balance + load_balance_loss(routing) / n_layers;
     result.router_z = result.router_z + router_z_loss(routing.logits) / n_layers;
   }

@@ -1,6 +1,6 @@
 // What training minimises, and one optimiser step.
 //
-// loss = cross-entropy + load_balance_coef * L_lb + router_z_coef * L_z, where, over the layers of a model,
+// loss = cross-entropy + load_balance_coef * L_lb + router_z_coef * L_z, where, over a model's layers with routers,
 //   L_lb = mean over layers of E * sum_e f_e P_e   (Shazeer et al. 2017; Fedus et al. 2021; f_e: share of the
 //          (token, slot) pairs sent to expert e, sums to 1, no gradient; P_e: mean router probability), 1 if uniform
 //   L_z  = mean over layers and tokens of logsumexp(router logits)^2   (Zoph et al. 2022, ST-MoE).

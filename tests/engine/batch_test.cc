@@ -29,7 +29,7 @@ TEST_P(Batches, HoldEveryTokenOfAWaveOnceWithItsPlace) {
       row += batch.n_tokens;
       EXPECT_LE(batch.n_tokens, std::max<std::int64_t>(max_tokens, 32));
       std::int64_t in_lengths = 0;
-      for (const EqualLengths& run : batch.lengths) {
+      for (const model::EqualLengths& run : batch.lengths) {
         EXPECT_EQ(run.first_row, in_lengths);
         in_lengths += run.n_sequences * run.n_positions;
       }
