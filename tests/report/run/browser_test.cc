@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdio>
+#include <fstream>
 
+#include "moescope/io/file.h"
 #include "moescope/report/run/report.h"
 #include "tests/report/run/synthetic_run.h"
 #include "tests/report/test_folder.h"
@@ -56,18 +58,55 @@ class ReportInABrowser : public ::testing::Test {
     report::write_report(options, Console());
   }
 
-  // The document after its script has run, without the data blocks.
-  std::string shown(const std::string& hash) {
-    const std::string page =
-        output_of(browser() + " --headless=new --no-sandbox --disable-gpu --no-first-run" +
-                  " --disable-background-networking --user-data-dir='" + (folder_ / "profile").string() +
-                  "' --dump-dom 'file://" + (folder_ / "run" / "report.html").string() + "#" + hash + "' 2>/dev/null");
+  // The document after its scripts have run and everything they wait for has come. What the page writes to the console
+  // (its errors, what its security policy refuses) is kept in console_.
+  std::string page_of(const std::filesystem::path& file, const std::string& hash) {
+    const std::string log = (folder_ / "browser.log").string();
+    const std::string page = output_of(
+        browser() + " --headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking" +
+        " --enable-logging=stderr --virtual-time-budget=5000 --user-data-dir='" + (folder_ / "profile").string() +
+        "' --dump-dom 'file://" + file.string() + "#" + hash + "' 2>'" + log + "'");
     EXPECT_TRUE(page.find("data-drawn=\"yes\"") != std::string::npos) << "the script came to its end";
+    std::ifstream lines(log);
+    console_.clear();
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(":CONSOLE") != std::string::npos) console_ += line + "\n";
+    }
+    return page;
+  }
+
+  // What the page shows, without the data blocks.
+  std::string shown(const std::string& hash) {
+    const std::string page = page_of(folder_ / "run" / "report.html", hash);
+    EXPECT_EQ(console_, "") << "#" << hash;
     const std::size_t begin = page.find("<main"), end = page.find("</main>");
     return begin == std::string::npos || end == std::string::npos ? page : page.substr(begin, end - begin);
   }
 
+  // Runs `steps` in the page as its reader would act, and gives what they say(). `settle` waits for a view to change.
+  std::string after(const std::string& steps) {
+    std::string page = io::read_file(folder_ / "run" / "report.html");
+    const std::string nonce_begin = "script-src 'nonce-";
+    const std::size_t nonce = page.find(nonce_begin) + nonce_begin.size();
+    const std::string script = "<pre id=\"said\"></pre><script nonce=\"" +
+                               page.substr(nonce, page.find('\'', nonce) - nonce) + "\">" + R"js(
+      const said = document.getElementById("said");
+      const say = (...words) => said.append(words.join(" ") + "\n");
+      const settle = () => new Promise((done) => setTimeout(done, 100));
+      const press = (element, key) => element.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+      const opened = () => /Layer \d+, expert \d+/.exec(document.getElementById("detail-view").textContent)[0];
+      addEventListener("load", async () => {)js" +
+                               steps + "});</script>\n";
+    page.insert(page.rfind("</body>"), script);
+    std::ofstream(folder_ / "driven.html") << page;
+    const std::string end = page_of(folder_ / "driven.html", "");
+    const std::string begin = "<pre id=\"said\">";
+    const std::size_t at = end.rfind(begin);
+    return at == std::string::npos ? "" : end.substr(at + begin.size(), end.find("</pre>", at) - at - begin.size());
+  }
+
   TestFolder folder_;
+  std::string console_;
 };
 
 TEST_F(ReportInABrowser, ShowsOverviewExpertAndToken) {
@@ -92,6 +131,72 @@ TEST_F(ReportInABrowser, ShowsARunWithoutLabelsAndOptionalFiles) {
   expect_text(shown("L1E3"),
               {"not labelled yet", "evidence.safetensors: not written by record", "domains.csv: not written by record"},
               {"NaN", "undefined", "Still being read"});
+}
+
+TEST_F(ReportInABrowser, GridIsRecolouredWalkedAndOpensAnExpert) {
+  write({});
+  const std::string said = after(R"js(
+      const cells = document.querySelectorAll(".grid .cell"), metric = document.getElementById("metric");
+      const colours = () => Array.from(cells, (cell) => cell.style.backgroundColor).join();
+      const before = colours();
+      metric.value = "weight";
+      metric.dispatchEvent(new Event("change"));
+      say(cells.length, "cells, recoloured:", colours() !== before);
+      cells[0].focus();
+      press(document.activeElement, "ArrowDown");
+      press(document.activeElement, "ArrowRight");
+      say(document.activeElement.getAttribute("href"));
+      document.activeElement.click();
+      await settle();
+      say(opened());
+      press(document.body, "ArrowRight");
+      await settle();
+      say(opened());
+      press(document.body, "[");
+      await settle();
+      say(opened());)js");
+  EXPECT_EQ(said, "16 cells, recoloured: true\n#L1E1\nLayer 1, expert 1\nLayer 1, expert 2\nLayer 0, expert 2\n");
+  EXPECT_EQ(console_, "");
+}
+
+TEST_F(ReportInABrowser, SearchFindsNumbersTokensAndLabels) {
+  SyntheticRunOptions options;
+  options.label_text = "The next token is a quagga";
+  options.other_pieces[1] = "zebra";
+  write(options);
+  const std::string said = after(R"js(
+      const box = document.getElementById("search"), results = document.getElementById("results");
+      const search = async (text) => {
+        box.focus();
+        box.value = text;
+        box.dispatchEvent(new Event("input"));
+        await settle();
+      };
+      const keys = () => Array.from(results.querySelectorAll(".option-key"), (key) => key.textContent);
+      await search("L0E3");
+      say(keys()[0]);
+      press(box, "Enter");
+      await settle();
+      say(opened(), location.hash);
+      await search("zebra");
+      say(keys());
+      press(box, "Enter");
+      await settle();
+      say(location.hash);
+      await search("quagga");
+      say(keys().length > 0 && keys().every((key) => /^L[01]E[0-7]$/.test(key)));
+      await search("no such thing");
+      say(keys().length, results.textContent.startsWith("Nothing found"));
+      press(box, "Escape");
+      say(results.hidden);)js");
+  EXPECT_EQ(said, "L0E3\nLayer 0, expert 3 #L0E3\ntoken\n#T1\ntrue\n0 true\ntrue\n");
+  EXPECT_EQ(console_, "");
+}
+
+TEST_F(ReportInABrowser, TestsSeeWhatAPageWritesToTheConsole) {
+  write({});
+  EXPECT_EQ(after("say(1); no_such_function();"), "1\n");
+  EXPECT_TRUE(console_.find("no_such_function is not defined") != std::string::npos) << console_;
 }
 
 TEST_F(ReportInABrowser, KeepsHostileTextAsText) {
