@@ -18,8 +18,8 @@
 
 namespace {
 
-using moescope::stats::Part;
 using moescope::stats::ProbeItem;
+using moescope::stats::SamplePart;
 
 struct Input {
   std::int32_t width = 0;
@@ -43,7 +43,7 @@ Input read(const std::string& path, std::size_t n, std::size_t width, std::size_
     take(labels.data(), n);
     std::vector<ProbeItem>& items = input.items.emplace_back();
     for (std::size_t i = 0; i < n; ++i) {
-      items.push_back({static_cast<std::int32_t>(i), labels[i], static_cast<Part>(parts[i])});
+      items.push_back({static_cast<std::int32_t>(i), labels[i], static_cast<SamplePart>(parts[i])});
     }
   }
   return input;

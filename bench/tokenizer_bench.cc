@@ -18,7 +18,7 @@
 namespace {
 
 // FNV-1a over 64-bit words: ids, and where each token begins and ends.
-std::uint64_t hash_of(const moescope::text::Encoding& encoding) {
+std::uint64_t hash_of(const moescope::text::EncodedText& encoding) {
   std::uint64_t hash = 0xCBF29CE484222325ull;
   const auto add = [&hash](std::int64_t word) { hash = (hash ^ static_cast<std::uint64_t>(word)) * 0x100000001B3ull; };
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {

@@ -40,7 +40,7 @@ void print_experts(const std::string& model_name, const std::string& text) {
   moescope::machine::MachineOptions machine;
   machine.dtype = "float32";  // whatever the checkpoint is stored in
   const auto opened = moescope::engine::OpenedModel::open({.model = model_name}, machine);
-  const moescope::text::Encoding tokens = opened.tokenizer().encode(text);
+  const moescope::text::EncodedText tokens = opened.tokenizer().encode(text);
 
   const c10::InferenceMode no_gradients;
   const std::vector<std::int64_t> ids(tokens.ids.begin(), tokens.ids.end());

@@ -28,11 +28,11 @@ std::string mean_text(const std::optional<stats::Estimate>& mean) {
 }
 
 // One line a layer: how many experts have a label, how good, how many beat both controls.
-void print_table(const label::Labels& labels, const label::RunData& run, const label::LabelOptions& options) {
+void print_table(const label::Labels& labels, const label::TracedRun& run, const label::LabelOptions& options) {
   fmt::print("{:>5}  {:>10}  {:>8}  {:>8}  {:>13}  {}\n", "layer", "labelled", "mean F1", "tokens", "random expert",
              "beat both controls");
   for (int layer_idx = -1; layer_idx < run.n_layers; ++layer_idx) {
-    const label::LabelSummary layer = label::summarise(labels, {layer_idx, false}, options);
+    const label::LabelTotals layer = label::summarize(labels, {layer_idx, false}, options);
     fmt::print("{:>5}  {:>10}  {:>8}  {:>8}  {:>13}  {}\n", layer_idx < 0 ? "all" : std::to_string(layer_idx),
                fmt::format("{}/{}", layer.n_labelled, layer.n_experts), mean_text(layer.f1_rule),
                mean_text(layer.f1_pieces), mean_text(layer.f1_random), share_text(layer.beats_both));
@@ -54,7 +54,7 @@ class AnalyzeCommand : public Command {
     record_.invocation = label_.invocation = session.invocation;
     record_.last_step = label_.last_step = false;  // the report is
     const record::RecordSummary recorded = record::record(model_.open(), record_, session.console);
-    const label::RunData run = label::read_run_data(record_.out);
+    const label::TracedRun run = label::read_traced_run(record_.out);
     label_.seed = record_.seed;
     label_.split.seed = record_.seed;
     label_.n_threads = model_.machine.n_threads;

@@ -25,8 +25,8 @@ std::string mean(const std::optional<stats::Estimate>& estimate) {
   return fmt::format("{:.3f} [{:.3f}, {:.3f}]", estimate->value, estimate->interval.low, estimate->interval.high);
 }
 
-void print_summary(const label::Labels& labels, const label::RunData& run, const label::LabelOptions& options) {
-  const label::LabelSummary all = label::summarise(labels, {}, options);
+void print_summary(const label::Labels& labels, const label::TracedRun& run, const label::LabelOptions& options) {
+  const label::LabelTotals all = label::summarize(labels, {}, options);
   fmt::print("{} of {} experts have a rule ({} none found, {} too few tokens, {} never reached)\n", all.n_labelled,
              all.n_experts, all.n_no_rule, all.n_too_few, all.n_never);
   fmt::print("beat both controls: {}\n", share(all.beats_both));
@@ -34,13 +34,13 @@ void print_summary(const label::Labels& labels, const label::RunData& run, const
              share(all.beats_random));
   fmt::print("mean F1 on test {}s: rule {}, most frequent tokens {}, random expert {}, always yes {}\n",
              labels.split.unit, mean(all.f1_rule), mean(all.f1_pieces), mean(all.f1_random), mean(all.f1_always));
-  if (const label::LabelSummary shared = label::summarise(labels, {-1, true}, options); shared.n_experts > 0) {
+  if (const label::LabelTotals shared = label::summarize(labels, {-1, true}, options); shared.n_experts > 0) {
     fmt::print("shared experts: {} of {} have a rule, beat both {}, mean F1: rule {}, always yes {}\n",
                shared.n_labelled, shared.n_experts, share(shared.beats_both), mean(shared.f1_rule),
                mean(shared.f1_always));
   }
   for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
-    const label::LabelSummary layer = label::summarise(labels, {layer_idx, false}, options);
+    const label::LabelTotals layer = label::summarize(labels, {layer_idx, false}, options);
     fmt::print("layer {:>2}: beat both {}, mean F1 {}\n", layer_idx, share(layer.beats_both), mean(layer.f1_rule));
   }
 }
@@ -65,7 +65,7 @@ class LabelCommand : public Command {
     options_.split.seed = options_.seed;
     options_.invocation = session.invocation;
     const std::optional<text::ConceptLibrary> concepts = concepts_.load();
-    const label::RunData run = label::read_run_data(run_directory_);
+    const label::TracedRun run = label::read_traced_run(run_directory_);
     const label::Labels labels = label::label_experts(run, options_, concepts ? &*concepts : nullptr, session.console);
     label::write_labels(run_directory_, labels, run, options_);
     if (json_) {

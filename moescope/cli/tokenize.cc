@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 31;
 
-void print_json(const text::Tokenizer& tokenizer, const text::Encoding& encoding) {
+void print_json(const text::Tokenizer& tokenizer, const text::EncodedText& encoding) {
   nlohmann::ordered_json json = {
       {"ids", encoding.ids}, {"offsets", nlohmann::json::array()}, {"tokens", nlohmann::json::array()}};
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
@@ -27,7 +27,7 @@ void print_json(const text::Tokenizer& tokenizer, const text::Encoding& encoding
 }
 
 // One line a token: id, characters, piece, and the text that it stands for.
-void print_table(const text::Tokenizer& tokenizer, const text::Encoding& encoding, std::string_view text) {
+void print_table(const text::Tokenizer& tokenizer, const text::EncodedText& encoding, std::string_view text) {
   fmt::print("{:>8}  {:>17}  {:<24}  {}\n", "id", "characters", "piece", "text");
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     const auto [begin, end] = encoding.characters[i];
@@ -55,7 +55,7 @@ class TokenizeCommand : public Command {
     if (file_.empty() && !text_) throw usage_error("give either {} or {}", option_name("file"), option_name("text"));
     const text::Tokenizer tokenizer = engine::open_tokenizer(choice_);
     const std::string text = input_text(session.console);
-    const text::Encoding encoding = tokenizer.encode(text, special_tokens_);
+    const text::EncodedText encoding = tokenizer.encode(text, special_tokens_);
     if (json_) {
       print_json(tokenizer, encoding);
     } else {

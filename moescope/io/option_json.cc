@@ -9,10 +9,10 @@ nlohmann::json item_json(const OptionItem& item) {
 
 }  // namespace
 
-nlohmann::json to_json(const OptionList& options, Settings which) {
+nlohmann::json to_json(const OptionList& options, OptionChoice which) {
   nlohmann::json json = nlohmann::json::object();
   for (const Option& option : options) {
-    if (!option.has_value() || (which == Settings::kIdentity && !option.notes().in_identity)) continue;
+    if (!option.has_value() || (which == OptionChoice::kIdentity && !option.notes().in_identity)) continue;
     const OptionValue value = option.value();
     nlohmann::json& entry = json[option.key()];
     if (value.is_list) {

@@ -9,12 +9,12 @@ namespace moescope::io {
 
 // Every option by its key; null for an optional one without a value. Which of them: all, or those that results depend
 // on (OptionNotes::in_identity).
-enum class Settings { kAll, kIdentity };
-nlohmann::json to_json(const OptionList& options, Settings which = Settings::kAll);
+enum class OptionChoice { kAll, kIdentity };
+nlohmann::json to_json(const OptionList& options, OptionChoice which = OptionChoice::kAll);
 
 // The same of a described struct.
 template <typename Options>
-nlohmann::json settings_json(Options options, Settings which = Settings::kAll) {
+nlohmann::json settings_json(Options options, OptionChoice which = OptionChoice::kAll) {
   return to_json(described(options), which);
 }
 

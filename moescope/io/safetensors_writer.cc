@@ -12,7 +12,7 @@
 namespace moescope::io {
 namespace {
 
-struct Slot {
+struct DataRange {
   std::uint64_t begin = 0, size = 0, written = 0;  // `begin` counts from the start of the file
 };
 
@@ -37,12 +37,12 @@ std::string dump(const nlohmann::ordered_json& value) {
 
 // The 8 bytes of length and the header, and where each tensor goes.
 std::string make_header(std::span<const TensorToWrite> tensors, const std::map<std::string, std::string>& metadata,
-                        std::map<std::string, Slot>& slots) {
+                        std::map<std::string, DataRange>& ranges) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   for (const TensorToWrite* tensor : in_file_order(tensors)) {
-    if (tensor->name == "__metadata__" || slots.contains(tensor->name)) {
+    if (tensor->name == "__metadata__" || ranges.contains(tensor->name)) {
       throw input_error("the name {} is taken", quote_name(tensor->name));
     }
     std::uint64_t size = 0;
@@ -53,7 +53,7 @@ std::string make_header(std::span<const TensorToWrite> tensors, const std::map<s
     }
     header[tensor->name] = {
         {"dtype", dtype_name(tensor->dtype)}, {"shape", tensor->shape}, {"data_offsets", {offset, offset + size}}};
-    slots[tensor->name] = {offset, size, 0};
+    ranges[tensor->name] = {offset, size, 0};
     offset += size;
   }
   std::string text = dump(header);
@@ -63,7 +63,7 @@ std::string make_header(std::span<const TensorToWrite> tensors, const std::map<s
   const std::uint64_t length = text.size();
   char length_bytes[sizeof(length)];
   std::memcpy(length_bytes, &length, sizeof(length));
-  for (auto& [name, slot] : slots) slot.begin += sizeof(length) + length;
+  for (auto& [name, range] : ranges) range.begin += sizeof(length) + length;
   return std::string(length_bytes, sizeof(length)) + text;
 }
 
@@ -72,20 +72,20 @@ std::string make_header(std::span<const TensorToWrite> tensors, const std::map<s
 struct SafetensorsWriter::State {
   explicit State(const std::filesystem::path& path) : file(path) {}
   AtomicFile file;
-  std::map<std::string, Slot> slots;
+  std::map<std::string, DataRange> ranges;
 };
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::span<const TensorToWrite> plan,
                                      const std::map<std::string, std::string>& metadata) {
-  std::map<std::string, Slot> slots;
+  std::map<std::string, DataRange> ranges;
   std::string header;
   try {
-    header = make_header(plan, metadata, slots);
+    header = make_header(plan, metadata, ranges);
   } catch (const Error& error) {
     throw error.at(path.string());
   }
   state_ = std::make_unique<State>(path);
-  state_->slots = std::move(slots);
+  state_->ranges = std::move(ranges);
   state_->file.write(header);
 }
 
@@ -94,21 +94,21 @@ SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
 SafetensorsWriter& SafetensorsWriter::operator=(SafetensorsWriter&&) noexcept = default;
 
 void SafetensorsWriter::append(const std::string& name, std::span<const std::byte> bytes) {
-  const auto found = state_->slots.find(name);
+  const auto found = state_->ranges.find(name);
   const std::string place = state_->file.path().string();
-  if (found == state_->slots.end()) throw input_error("no tensor {} was planned", quote_name(name)).at(place);
-  Slot& slot = found->second;
-  if (bytes.size() > slot.size - slot.written) {
-    throw input_error("tensor {} holds {} bytes, more were given", quote_name(name), slot.size).at(place);
+  if (found == state_->ranges.end()) throw input_error("no tensor {} was planned", quote_name(name)).at(place);
+  DataRange& range = found->second;
+  if (bytes.size() > range.size - range.written) {
+    throw input_error("tensor {} holds {} bytes, more were given", quote_name(name), range.size).at(place);
   }
-  state_->file.write_at(slot.begin + slot.written, bytes);
-  slot.written += bytes.size();
+  state_->file.write_at(range.begin + range.written, bytes);
+  range.written += bytes.size();
 }
 
 void SafetensorsWriter::finish() {
-  for (const auto& [name, slot] : state_->slots) {
-    if (slot.written == slot.size) continue;
-    throw input_error("tensor {} needs {} bytes, {} were given", quote_name(name), slot.size, slot.written)
+  for (const auto& [name, range] : state_->ranges) {
+    if (range.written == range.size) continue;
+    throw input_error("tensor {} needs {} bytes, {} were given", quote_name(name), range.size, range.written)
         .at(state_->file.path().string());
   }
   state_->file.commit();

@@ -28,7 +28,7 @@ run::LabelScore to_part(const std::optional<Score>& score) {
   return part;
 }
 
-run::LabelDifference to_part(const std::optional<Difference>& difference) {
+run::LabelDifference to_part(const std::optional<ScoreDifference>& difference) {
   run::LabelDifference part;
   if (difference) part.mean = difference->mean;
   if (difference && difference->interval) {
@@ -56,11 +56,11 @@ run::LabelRule to_part(const Rule& rule, const std::string& text, const std::vec
 
 run::LabelPromotes to_part(const Promoted& promoted) {
   run::LabelPromotes part{{}, promoted.text, promoted.n};
-  for (const PromotedPiece& piece : promoted.pieces) part.pieces.push_back({piece.piece, piece.lift, piece.n});
+  for (const TellingPiece& piece : promoted.pieces) part.pieces.push_back({piece.piece, piece.lift, piece.n});
   return part;
 }
 
-run::LabelLine to_line(const ExpertLabel& label, const Labels& labels, const RunData& run) {
+run::LabelLine to_line(const ExpertLabel& label, const Labels& labels, const TracedRun& run) {
   run::LabelLine line;
   line.id = {label.layer, label.expert, label.is_shared ? run::kShared : run::kRouted};  // dense layers have no labels
   line.status = status_name(label.status);
@@ -93,7 +93,7 @@ run::EstimatePart to_part(const std::optional<stats::Estimate>& estimate) {
   return {estimate->value, estimate->interval.low, estimate->interval.high, estimate->n};
 }
 
-run::LabelCounts to_part(const LabelSummary& summary) {
+run::LabelCounts to_part(const LabelTotals& summary) {
   run::LabelCounts counts;
   counts.n_experts = summary.n_experts;
   counts.n_labelled = summary.n_labelled;
@@ -121,16 +121,16 @@ json settings_json(const LabelOptions& options, const Labels& labels) {
 
 }  // namespace
 
-void write_labels(const std::filesystem::path& run_directory, const Labels& labels, const RunData& run,
+void write_labels(const std::filesystem::path& run_directory, const Labels& labels, const TracedRun& run,
                   const LabelOptions& options) {
   std::vector<run::LabelLine> lines;
   for (const ExpertLabel& label : labels.experts) lines.push_back(to_line(label, labels, run));
   run::LabelSummary summary;
-  summary.all = to_part(summarise(labels, {}, options));
+  summary.all = to_part(summarize(labels, {}, options));
   for (int layer_idx = 0; layer_idx < run.n_layers; ++layer_idx) {
-    summary.layers.push_back({layer_idx, to_part(summarise(labels, {layer_idx, false}, options))});
+    summary.layers.push_back({layer_idx, to_part(summarize(labels, {layer_idx, false}, options))});
   }
-  if (!run.shared_layers.empty()) summary.shared = to_part(summarise(labels, {-1, true}, options));
+  if (!run.shared_layers.empty()) summary.shared = to_part(summarize(labels, {-1, true}, options));
   summary.settings = settings_json(options, labels);
   const auto part = [&](std::size_t i) { return run::SplitPart{labels.split.n_units[i], labels.n_tokens[i]}; };
   summary.split = {labels.split.unit, options.split.seed, part(0), part(1), part(2)};

@@ -17,7 +17,7 @@ namespace {
 // Salts of the seed, so that no two uses of it share random numbers.
 constexpr std::uint64_t kResampleSalt = 0x7265, kRandomExpertSalt = 0x6578, kGroupSalt = 0x6772;
 
-ConceptMarks mark_concepts(const RunData& run, const text::ConceptLibrary& concepts, int n_threads) {
+ConceptMarks mark_concepts(const TracedRun& run, const text::ConceptLibrary& concepts, int n_threads) {
   ConceptMarks marked;
   for (std::size_t c = 0; c < concepts.size(); ++c) {
     marked.names.push_back(concepts.at(c).name);
@@ -49,7 +49,7 @@ ConceptMarks mark_concepts(const RunData& run, const text::ConceptLibrary& conce
 // Everything that all layers share.
 class Labeler {
  public:
-  Labeler(const RunData& run, const LabelOptions& options, const text::ConceptLibrary* concepts)
+  Labeler(const TracedRun& run, const LabelOptions& options, const text::ConceptLibrary* concepts)
       : run_(run),
         options_(options),
         split_(split_tokens(run, options.split)),
@@ -66,7 +66,7 @@ class Labeler {
   // `on_expert` is called after every expert, from any thread.
   std::vector<ExpertLabel> label_layer(int layer_idx, const std::function<void()>& on_expert) const;
 
-  const Split& split() const { return split_; }
+  const TokenSplit& split() const { return split_; }
   const PredicateTable& table() const { return table_; }
   const PredicateCounts& predicate_counts() const { return predicate_counts_; }
 
@@ -78,9 +78,9 @@ class Labeler {
   std::optional<int> random_other(const std::vector<ExpertLabel>& layer, const ExpertLabel& label) const;
   void say(ExpertLabel* label) const;
 
-  const RunData& run_;
+  const TracedRun& run_;
   const LabelOptions& options_;
-  Split split_;
+  TokenSplit split_;
   PredicateCounts predicate_counts_;
   PredicateTable table_;
   stats::Resamples resamples_;
@@ -206,7 +206,7 @@ void Labeler::say(ExpertLabel* label) const {
 
 std::vector<ExpertLabel> Labeler::label_layer(int layer_idx, const std::function<void()>& on_expert) const {
   const std::vector<Target> targets = make_targets(run_, run_.routing(layer_idx), split_, options_.any_routing);
-  std::vector<Promoted> promoted = summarise_promoted(run_, layer_idx);
+  std::vector<Promoted> promoted = summarize_promoted(run_, layer_idx);
   std::vector<ExpertLabel> labels(targets.size());
   parallel_for(labels.size(), options_.n_threads, [&](std::size_t e) {
     throw_if_interrupted("nothing was written");
@@ -244,7 +244,7 @@ const char* status_name(LabelStatus status) {
   return "";
 }
 
-Labels label_experts(const RunData& run, const LabelOptions& options, const text::ConceptLibrary* concepts,
+Labels label_experts(const TracedRun& run, const LabelOptions& options, const text::ConceptLibrary* concepts,
                      const Console& console) {
   check_options(options);
   Progress progress(
@@ -279,8 +279,8 @@ Labels label_experts(const RunData& run, const LabelOptions& options, const text
   return labels;
 }
 
-LabelSummary summarise(const Labels& labels, const LabelChoice& choice, const LabelOptions& options) {
-  LabelSummary summary;
+LabelTotals summarize(const Labels& labels, const LabelChoice& choice, const LabelOptions& options) {
+  LabelTotals summary;
   std::int64_t n_both = 0, n_both_of = 0, n_pieces = 0, n_pieces_of = 0, n_random = 0, n_random_of = 0;
   std::vector<double> rule, pieces, random, always;
   const auto add = [](const std::optional<Score>& score, std::vector<double>* values) {

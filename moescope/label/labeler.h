@@ -16,9 +16,9 @@
 #include "moescope/base/progress.h"
 #include "moescope/label/predicates/features.h"
 #include "moescope/label/rules/search.h"
-#include "moescope/label/run_data.h"
 #include "moescope/label/scoring/score.h"
 #include "moescope/label/sentences/promoted.h"
+#include "moescope/label/traced_run.h"
 #include "moescope/run/run_directory.h"
 #include "moescope/stats/interval.h"
 #include "moescope/text/concepts.h"
@@ -49,7 +49,7 @@ const char* status_name(LabelStatus status);
 // A control and how the rule stands to it. Empty members: does not exist.
 struct Control {
   std::optional<Score> score;
-  std::optional<Difference> difference;
+  std::optional<ScoreDifference> difference;
 };
 
 struct ExpertLabel {
@@ -76,7 +76,7 @@ struct ExpertLabel {
 struct Labels {
   std::vector<ExpertLabel> experts;   // by layer, then expert
   std::vector<Predicate> predicates;  // what the literals of all rules point to
-  Split split;                        // without token_of_row and test_unit
+  TokenSplit split;                   // without token_of_row and test_unit
   std::array<std::int64_t, 3> n_tokens = {0, 0, 0};
   PredicateCounts predicate_counts;
   std::int64_t n_resamples = 0;
@@ -84,15 +84,15 @@ struct Labels {
 };
 
 // `concepts` may be null (no concept predicates). Throws kInterrupted if a signal arrives; nothing was written then.
-Labels label_experts(const RunData& run, const LabelOptions& options, const text::ConceptLibrary* concepts,
+Labels label_experts(const TracedRun& run, const LabelOptions& options, const text::ConceptLibrary* concepts,
                      const Console& console);
 
 // The two files, each written to a temporary name and renamed.
-void write_labels(const std::filesystem::path& run_directory, const Labels& labels, const RunData& run,
+void write_labels(const std::filesystem::path& run_directory, const Labels& labels, const TracedRun& run,
                   const LabelOptions& options);
 
 // What the command line prints.
-struct LabelSummary {
+struct LabelTotals {
   std::int64_t n_experts = 0, n_labelled = 0, n_no_rule = 0, n_too_few = 0, n_never = 0;
   std::optional<stats::Estimate> beats_both, beats_pieces, beats_random;    // shares of the experts that were scored
   std::optional<stats::Estimate> f1_rule, f1_pieces, f1_random, f1_always;  // means over experts with a rule
@@ -102,6 +102,6 @@ struct LabelChoice {
   int layer_idx = -1;  // all layers
   bool shared = false;
 };
-LabelSummary summarise(const Labels& labels, const LabelChoice& choice, const LabelOptions& options);
+LabelTotals summarize(const Labels& labels, const LabelChoice& choice, const LabelOptions& options);
 
 }  // namespace moescope::label

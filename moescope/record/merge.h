@@ -25,7 +25,7 @@ namespace moescope::record {
 // together: at the end of the corpus. Saved in a run directory of its own, `record` with the run's options finishes it.
 // Throws kInput before it adds anything if a shard has no state, is of another run than `identity`, or if a sequence is
 // in none of them or in two; and if a state does not fit the recorder, which is spoilt then.
-Standing merge_shards(const std::vector<std::filesystem::path>& shards, const nlohmann::json& identity,
+Coverage merge_shards(const std::vector<std::filesystem::path>& shards, const nlohmann::json& identity,
                       const text::TokenCorpus& corpus, Recorder& whole);
 
 }  // namespace moescope::record

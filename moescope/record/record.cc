@@ -59,14 +59,14 @@ text::TokenCorpus load_corpus(const engine::OpenedModel& model, const RecordOpti
 // Saves between waves, as often as max_save_frac allows, and always before it lets an interrupt through.
 class Saver {
  public:
-  Saver(const ResumeFolder& folder, Recorder& recorder, const nlohmann::json& identity, Standing standing,
+  Saver(const ResumeFolder& folder, Recorder& recorder, const nlohmann::json& identity, Coverage coverage,
         std::int64_t n_sequences, const RecordOptions& options)
       : folder_(folder),
         recorder_(recorder),
         identity_(identity),
-        standing_(standing),
+        coverage_(coverage),
         n_sequences_(n_sequences),
-        before_s_(standing.seconds),
+        before_s_(coverage.seconds),
         options_(options) {}
 
   engine::Engine::Hooks hooks() {
@@ -74,19 +74,19 @@ class Saver {
   }
 
   // Where the recording stands, after the last wave.
-  const Standing& standing() const { return standing_; }
+  const Coverage& coverage() const { return coverage_; }
 
  private:
   void wave_end(std::int64_t next_sequence) {
-    standing_.next_sequence = next_sequence;
-    ++standing_.n_waves;
-    options_.wave_done(standing_.n_waves);
-    standing_.seconds = before_s_ + seconds_since(start_) - saving_s_;
+    coverage_.next_sequence = next_sequence;
+    ++coverage_.n_waves;
+    options_.wave_done(coverage_.n_waves);
+    coverage_.seconds = before_s_ + seconds_since(start_) - saving_s_;
     const bool affordable = saving_s_ + last_save_s_ <= options_.max_save_frac * seconds_since(start_);
     // The last state is always saved: what follows the pass can be interrupted, too.
     if (affordable || interrupted() != 0 || next_sequence == n_sequences_) {
       const Clock::time_point begin = Clock::now();
-      folder_.save(recorder_, identity_, standing_);
+      folder_.save(recorder_, identity_, coverage_);
       last_save_s_ = seconds_since(begin);
       saving_s_ += last_save_s_;
       is_saved_ = true;
@@ -104,7 +104,7 @@ class Saver {
   const ResumeFolder& folder_;
   Recorder& recorder_;
   const nlohmann::json& identity_;
-  Standing standing_;
+  Coverage coverage_;
   std::int64_t n_sequences_;
   double before_s_;
   const RecordOptions& options_;
@@ -198,19 +198,19 @@ RecordSummary record(const engine::OpenedModel& model, const RecordOptions& opti
   recorder_options.loss = options.loss;
   recorder_options.dtype = model.dtype();
   Recorder recorder(model.config(), corpus, recorder_options, resume.path());
-  Standing standing;
+  Coverage coverage;
   const bool resumed = resume.has_state();
   if (resumed) {
-    standing = resume.load(recorder, identity);
-    console.line(fmt::format("{}: going on after wave {}", options.out.string(), standing.n_waves));
+    coverage = resume.load(recorder, identity);
+    console.line(fmt::format("{}: going on after wave {}", options.out.string(), coverage.n_waves));
   }
   engine::Engine engine(model.checkpoint(), corpus,
                         model.engine_options(options.max_wave_tokens, options.max_batch_tokens), {&recorder});
-  Saver saver(resume, recorder, identity, standing, static_cast<std::int64_t>(corpus.sequences.size()), options);
-  engine.run(standing.next_sequence, saver.hooks(), console);
+  Saver saver(resume, recorder, identity, coverage, static_cast<std::int64_t>(corpus.sequences.size()), options);
+  engine.run(coverage.next_sequence, saver.hooks(), console);
   write_results(facts, recorder, console);
   const run::Json run =
-      run::to_json(record_run(facts, recorder, engine.plan(), engine.budget_bytes(), saver.standing()));
+      run::to_json(record_run(facts, recorder, engine.plan(), engine.budget_bytes(), saver.coverage()));
   directory.finish(run, options.last_step);
   RecordSummary summary = summarize(options, run);
   summary.resumed = resumed;

@@ -19,11 +19,11 @@ nlohmann::json stored_identity(const io::SafetensorsFile& state) {
 
 bool ResumeFolder::has_state() const { return std::filesystem::exists(state_file()); }
 
-void ResumeFolder::save(Recorder& recorder, const nlohmann::json& identity, const Standing& standing) const {
-  const nlohmann::json place = {{"first_sequence", standing.first_sequence},
-                                {"next_sequence", standing.next_sequence},
-                                {"n_waves", standing.n_waves},
-                                {"seconds", standing.seconds}};
+void ResumeFolder::save(Recorder& recorder, const nlohmann::json& identity, const Coverage& coverage) const {
+  const nlohmann::json place = {{"first_sequence", coverage.first_sequence},
+                                {"next_sequence", coverage.next_sequence},
+                                {"n_waves", coverage.n_waves},
+                                {"seconds", coverage.seconds}};
   recorder.save(state_file(), {{"identity", identity.dump()}, {"standing", place.dump()}});
 }
 
@@ -35,7 +35,7 @@ io::SafetensorsFile ResumeFolder::open_state(const nlohmann::json& identity) con
   return state;
 }
 
-Standing ResumeFolder::standing_of(const io::SafetensorsFile& state) {
+Coverage ResumeFolder::coverage_of(const io::SafetensorsFile& state) {
   const auto it = state.metadata().find("standing");
   const nlohmann::json place =
       it == state.metadata().end() ? nlohmann::json() : nlohmann::json::parse(it->second, nullptr, false);
@@ -47,16 +47,16 @@ Standing ResumeFolder::standing_of(const io::SafetensorsFile& state) {
           place.at("n_waves").get<std::int64_t>(), place.at("seconds").get<double>()};
 }
 
-Standing ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) const {
+Coverage ResumeFolder::load(Recorder& recorder, const nlohmann::json& identity) const {
   const io::SafetensorsFile state = open_state(identity);
-  const Standing standing = standing_of(state);
-  if (standing.first_sequence != 0) {
+  const Coverage coverage = coverage_of(state);
+  if (coverage.first_sequence != 0) {
     throw input_error("{} holds a shard of this run, which begins at sequence {}", folder_.parent_path().string(),
-                      standing.first_sequence)
+                      coverage.first_sequence)
         .hint("merge it with the others, or choose another folder with option 'out'");
   }
   recorder.load(state);
-  return standing;
+  return coverage;
 }
 
 }  // namespace moescope::record

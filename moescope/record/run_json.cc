@@ -60,7 +60,7 @@ run::LossPart loss_part(const LossSum& loss) {
 
 }  // namespace
 
-json settings_json(const RunFacts& facts, io::Settings which) {
+json settings_json(const RunFacts& facts, io::OptionChoice which) {
   RecordOptions options = facts.options;
   options.context = facts.corpus.context;  // lowered to the model's own
   json settings = io::settings_json(options, which);
@@ -71,7 +71,7 @@ json settings_json(const RunFacts& facts, io::Settings which) {
 }
 
 json identity_json(const RunFacts& facts) {
-  json identity = settings_json(facts, io::Settings::kIdentity);
+  json identity = settings_json(facts, io::OptionChoice::kIdentity);
   // Builds that left shared experts out made other files of the same settings.
   if (facts.model.config().d_shared > 0) identity["shared_experts"] = true;
   return run::make_identity("record", std::move(identity),
@@ -81,13 +81,13 @@ json identity_json(const RunFacts& facts) {
 }
 
 run::RecordRun record_run(const RunFacts& facts, const Recorder& recorder, const engine::MemoryPlan& plan,
-                          std::uint64_t budget_bytes, const Standing& standing) {
+                          std::uint64_t budget_bytes, const Coverage& coverage) {
   const RecordOptions& options = facts.options;
   const RareExperts rare = count_rare(recorder, options.n_strongest);
   run::RecordRun run;
   run.head =
-      run::make_head("record", options.invocation, settings_json(facts, io::Settings::kAll), identity_json(facts));
-  run.head.seconds = standing.seconds;
+      run::make_head("record", options.invocation, settings_json(facts, io::OptionChoice::kAll), identity_json(facts));
+  run.head.seconds = coverage.seconds;
   run.head.skipped = skipped_parts(facts, rare, options.n_strongest);
   run.model = model_part(facts.model.checkpoint(), facts.model.choice().model, facts.model.model_hash());
   run.tokenizer.hash = facts.model.tokenizer_hash();
@@ -101,9 +101,9 @@ run::RecordRun record_run(const RunFacts& facts, const Recorder& recorder, const
   run.n_windows = facts.corpus.n_windows;
   run.n_experts_never = rare.n_never;
   run.n_experts_rare = rare.n_rare;
-  run.waves = {standing.n_waves, plan.wave_tokens};
+  run.waves = {coverage.n_waves, plan.wave_tokens};
   run.memory = memory_part(plan, budget_bytes);
-  if (standing.seconds > 0) run.tokens_per_s = static_cast<double>(run.corpus.n_tokens_run) / standing.seconds;
+  if (coverage.seconds > 0) run.tokens_per_s = static_cast<double>(run.corpus.n_tokens_run) / coverage.seconds;
   run.loss = loss_part(recorder.loss());
   return run;
 }

@@ -24,12 +24,12 @@ struct RunFacts {
 };
 
 // Options after defaults, and the dtype that was chosen: all, or what results depend on.
-nlohmann::json settings_json(const RunFacts& facts, io::Settings which);
+nlohmann::json settings_json(const RunFacts& facts, io::OptionChoice which);
 // The part of the settings and the hashes that make a run: two runs with equal identities have equal results up to
 // rounding. Memory, threads and the order of work are not part of it.
 nlohmann::json identity_json(const RunFacts& facts);
 
 run::RecordRun record_run(const RunFacts& facts, const Recorder& recorder, const engine::MemoryPlan& plan,
-                          std::uint64_t budget_bytes, const Standing& standing);
+                          std::uint64_t budget_bytes, const Coverage& coverage);
 
 }  // namespace moescope::record

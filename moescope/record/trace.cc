@@ -22,17 +22,17 @@ TraceFile::~TraceFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-std::vector<TraceFile::Part> TraceFile::parts() const {
-  std::vector<Part> parts = {kIds, kWeights, kScores};
+std::vector<TraceFile::Array> TraceFile::parts() const {
+  std::vector<Array> parts = {kIds, kWeights, kScores};
   if (shape_.d_shared > 0) parts.insert(parts.end(), {kSharedWeights, kSharedScores});
   return parts;
 }
 
-std::int64_t TraceFile::n_columns(Part part) const { return part <= kScores ? shape_.n_experts_per_token : 1; }
+std::int64_t TraceFile::n_columns(Array part) const { return part <= kScores ? shape_.n_experts_per_token : 1; }
 
-std::uint64_t TraceFile::offset(std::int64_t layer, Part part, std::int64_t token) const {
+std::uint64_t TraceFile::offset(std::int64_t layer, Array part, std::int64_t token) const {
   std::int64_t n_of_layer = 0, n_before = 0;  // values a token
-  for (const Part each : parts()) {
+  for (const Array each : parts()) {
     if (each < part) n_before += n_columns(each);
     n_of_layer += n_columns(each);
   }
@@ -83,7 +83,7 @@ void TraceFile::on_expert(const ExpertBatch& expert) {
   }
 }
 
-std::span<const std::byte> TraceFile::row_bytes(Part part, std::size_t begin, std::size_t end) const {
+std::span<const std::byte> TraceFile::row_bytes(Array part, std::size_t begin, std::size_t end) const {
   const auto k = static_cast<std::size_t>(n_columns(part)), first = begin * k, count = (end - begin) * k;
   const auto rows = [&](const auto& values) { return std::as_bytes(std::span(values.data() + first, count)); };
   switch (part) {
@@ -102,7 +102,7 @@ void TraceFile::on_layer_end(const engine::LayerView& view) {
     end = begin + 1;
     if (token_idx[begin] >= n_traced_) continue;
     while (end < token_idx.size() && token_idx[end] == token_idx[end - 1] + 1 && token_idx[end] < n_traced_) ++end;
-    for (const Part part : parts()) {
+    for (const Array part : parts()) {
       write_at(offset(view.layer_idx, part, token_idx[begin]), row_bytes(part, begin, end));
     }
   }
@@ -113,7 +113,7 @@ void TraceFile::merge(const std::filesystem::path& other, TokenRange tokens) {
   if (tokens.begin >= tokens.end) return;
   const auto mapped = io::MappedFile::open(other);
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    for (const Part part : parts()) {
+    for (const Array part : parts()) {
       const std::uint64_t begin = offset(layer, part, tokens.begin), end = offset(layer, part, tokens.end);
       if (end > mapped->bytes().size()) {
         throw input_error("{} has {} bytes, expected at least {}", other.string(), mapped->bytes().size(), end);
@@ -154,7 +154,7 @@ void TraceFile::assemble(const std::filesystem::path& path, const text::TokenCor
   StateArrays plan;
   run::add_tensors(plan, tokens);
   const std::size_t n_head = plan.size();
-  // Tensors of a layer in the order of Part.
+  // Tensors of a layer in the order of Array.
   const run::TraceRouting routing{n_traced_, shape_.n_experts_per_token, {}, {}, {}};
   const run::TraceShared shared{n_traced_, {}, {}};
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
@@ -171,7 +171,7 @@ void TraceFile::assemble(const std::filesystem::path& path, const text::TokenCor
     }
     std::size_t next = n_head;
     for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-      for (const Part part : parts()) {
+      for (const Array part : parts()) {
         if (part > kScores && !shape_.shared(layer)) continue;
         const std::uint64_t begin = offset(layer, part, 0), end = offset(layer, part, n_traced_);
         writer.append(plan[next++].name, mapped->bytes().subspan(begin, end - begin));

@@ -43,11 +43,11 @@ class TraceFile {
   void assemble(const std::filesystem::path& path, const text::TokenCorpus& corpus) const;
 
  private:
-  enum Part { kIds, kWeights, kScores, kSharedWeights, kSharedScores };
-  std::vector<Part> parts() const;          // of every layer's place in the file, in this order
-  std::int64_t n_columns(Part part) const;  // values a token: K, or 1
-  std::span<const std::byte> row_bytes(Part part, std::size_t begin, std::size_t end) const;  // of the batch's rows
-  std::uint64_t offset(std::int64_t layer, Part part, std::int64_t token) const;
+  enum Array { kIds, kWeights, kScores, kSharedWeights, kSharedScores };
+  std::vector<Array> parts() const;          // of every layer's place in the file, in this order
+  std::int64_t n_columns(Array part) const;  // values a token: K, or 1
+  std::span<const std::byte> row_bytes(Array part, std::size_t begin, std::size_t end) const;  // of the batch's rows
+  std::uint64_t offset(std::int64_t layer, Array part, std::int64_t token) const;
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
   std::filesystem::path path_;

@@ -17,7 +17,7 @@ struct PartCounts {
   bool has_both() const { return n[0] > 0 && n[1] > 0; }
 };
 
-PartCounts count(std::span<const ProbeItem> items, Part part) {
+PartCounts count(std::span<const ProbeItem> items, SamplePart part) {
   PartCounts counts;
   for (const ProbeItem& item : items) counts.n[item.label] += item.part == part ? 1 : 0;
   return counts;
@@ -31,7 +31,7 @@ std::vector<double> mean_differences(std::span<const float> neurons, std::int32_
   std::vector<double> others(n_neurons, 0.0);  // only to notice NaN and infinities outside the train part
   for (const ProbeItem& item : items) {
     const float* row = neurons.data() + static_cast<std::size_t>(item.row) * n_neurons;
-    double* sum = item.part == Part::kTrain ? sums[item.label].data() : others.data();
+    double* sum = item.part == SamplePart::kTrain ? sums[item.label].data() : others.data();
     add_row(row, n_neurons, sum);
   }
   for (std::size_t j = 0; j < n_neurons; ++j) {
@@ -59,8 +59,8 @@ struct GatheredPart {
   std::vector<std::uint8_t> labels;
 };
 
-GatheredPart gather(std::span<const float> neurons, std::int32_t width, std::span<const ProbeItem> items, Part part,
-                    const std::vector<std::int32_t>& ranked) {
+GatheredPart gather(std::span<const float> neurons, std::int32_t width, std::span<const ProbeItem> items,
+                    SamplePart part, const std::vector<std::int32_t>& ranked) {
   GatheredPart gathered;
   for (const ProbeItem& item : items) {
     if (item.part != part) continue;
@@ -120,9 +120,9 @@ ProbeResult fit_sparse_probe(std::span<const float> neurons, std::int32_t width,
     set_all(result, ProbeStatus::kTooFew);
     return result;
   }
-  const PartCounts train = count(items, Part::kTrain);
-  if (!train.has_both() || !count(items, Part::kTest).has_both() ||
-      (options.score_validation && !count(items, Part::kValidation).has_both())) {
+  const PartCounts train = count(items, SamplePart::kTrain);
+  if (!train.has_both() || !count(items, SamplePart::kTest).has_both() ||
+      (options.score_validation && !count(items, SamplePart::kValidation).has_both())) {
     set_all(result, ProbeStatus::kOneClass);
     return result;
   }
@@ -134,11 +134,11 @@ ProbeResult fit_sparse_probe(std::span<const float> neurons, std::int32_t width,
   std::int32_t n_columns = 0;
   for (const std::int32_t k : options.widths) n_columns = k <= width ? std::max(n_columns, k) : n_columns;
   result.ranked = largest(differences, static_cast<std::size_t>(n_columns));
-  const GatheredPart train_part = gather(neurons, width, items, Part::kTrain, result.ranked);
-  const GatheredPart test_part = gather(neurons, width, items, Part::kTest, result.ranked);
+  const GatheredPart train_part = gather(neurons, width, items, SamplePart::kTrain, result.ranked);
+  const GatheredPart test_part = gather(neurons, width, items, SamplePart::kTest, result.ranked);
   GatheredPart validation_part;
   if (options.score_validation) {
-    validation_part = gather(neurons, width, items, Part::kValidation, result.ranked);
+    validation_part = gather(neurons, width, items, SamplePart::kValidation, result.ranked);
   }
   const LogisticSample sample(train_part.columns, n_columns, train_part.labels);
   LogisticFit fit, last;

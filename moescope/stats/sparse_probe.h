@@ -14,13 +14,13 @@
 
 namespace moescope::stats {
 
-enum class Part : std::uint8_t { kTrain = 0, kValidation = 1, kTest = 2 };
+enum class SamplePart : std::uint8_t { kTrain = 0, kValidation = 1, kTest = 2 };
 
 // One token of a probe's sample.
 struct ProbeItem {
   std::int32_t row = 0;    // of the neurons
   std::uint8_t label = 0;  // 0 or 1
-  Part part = Part::kTrain;
+  SamplePart part = SamplePart::kTrain;
 };
 
 enum class ProbeStatus {

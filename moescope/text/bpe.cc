@@ -142,7 +142,7 @@ void BpeModel::find_alphabets() {
   }
 }
 
-BpeModel::Session::Session(const BpeModel& model) : model_(model) {
+BpeModel::Scratch::Scratch(const BpeModel& model) : model_(model) {
   const std::lock_guard lock(model.caches_mutex_);
   if (model.caches_.empty()) {
     cache_ = std::make_unique<WordCache>();
@@ -152,16 +152,16 @@ BpeModel::Session::Session(const BpeModel& model) : model_(model) {
   }
 }
 
-BpeModel::Session::~Session() {
+BpeModel::Scratch::~Scratch() {
   const std::lock_guard lock(model_.caches_mutex_);
   model_.caches_.push_back(std::move(cache_));
 }
 
-void BpeModel::tokenize(std::string_view word, bool is_bytes, Session& session, std::vector<BpeToken>& out) const {
+void BpeModel::tokenize(std::string_view word, bool is_bytes, Scratch& scratch, std::vector<BpeToken>& out) const {
   const bool is_cached = word.size() <= WordCache::kMaxWordBytes;
   const std::uint64_t hash = is_cached ? WordCache::hash(word, is_bytes) : 0;
   if (is_cached) {
-    const auto tokens = session.cache_->find(word, hash);
+    const auto tokens = scratch.cache_->find(word, hash);
     if (!tokens.empty()) {
       out.insert(out.end(), tokens.begin(), tokens.end());
       return;
@@ -173,13 +173,13 @@ void BpeModel::tokenize(std::string_view word, bool is_bytes, Session& session, 
   if (found != whole.end()) {
     out.push_back({found->second, static_cast<std::uint32_t>(word.size())});
   } else {
-    auto& symbols = session.symbols_;
+    auto& symbols = scratch.symbols_;
     symbols.clear();
     is_bytes ? split_bytes(word, symbols) : split_characters(word, symbols);
-    symbols.size() <= kShortWord ? merge_short(session) : merge_long(session);
+    symbols.size() <= kShortWord ? merge_short(scratch) : merge_long(scratch);
     for (const Symbol& symbol : symbols) out.push_back({symbol.id, symbol.length});
   }
-  if (is_cached && out.size() > n_before) session.cache_->put(word, hash, std::span(out).subspan(n_before));
+  if (is_cached && out.size() > n_before) scratch.cache_->put(word, hash, std::span(out).subspan(n_before));
 }
 
 void BpeModel::split_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
@@ -225,9 +225,9 @@ bool BpeModel::add_fallback_bytes(std::string_view character, std::vector<Symbol
 }
 
 // Merges the pair of the lowest rank, the leftmost first, until none is left.
-void BpeModel::merge_short(Session& session) const {
-  auto& symbols = session.symbols_;
-  auto& merges = session.merges_;
+void BpeModel::merge_short(Scratch& scratch) const {
+  auto& symbols = scratch.symbols_;
+  auto& merges = scratch.merges_;
   const auto merge_at = [&](std::size_t i) { return merges_.find(symbols[i].id, symbols[i + 1].id); };
   merges.clear();
   for (std::size_t i = 0; i + 1 < symbols.size(); ++i) merges.push_back(merge_at(i));
@@ -247,7 +247,7 @@ void BpeModel::merge_short(Session& session) const {
 }
 
 // The same with a queue over a linked list: n log n for words of any length.
-void BpeModel::merge_long(Session& session) const {
+void BpeModel::merge_long(Scratch& scratch) const {
   struct Entry {
     std::uint32_t rank;
     std::int32_t position, left_id, right_id;
@@ -255,7 +255,7 @@ void BpeModel::merge_long(Session& session) const {
       return rank != other.rank ? other.rank < rank : other.position < position;
     }
   };
-  auto& symbols = session.symbols_;
+  auto& symbols = scratch.symbols_;
   const auto n = static_cast<std::int32_t>(symbols.size());
   const auto at = [&](std::int32_t i) -> Symbol& { return symbols[static_cast<std::size_t>(i)]; };
   std::priority_queue<Entry> queue;

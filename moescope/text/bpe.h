@@ -60,12 +60,12 @@ class BpeModel {
   ~BpeModel();
 
   // Working memory of one encode call; returns its cache to the model when it goes.
-  class Session {
+  class Scratch {
    public:
-    explicit Session(const BpeModel& model);
-    ~Session();
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
+    explicit Scratch(const BpeModel& model);
+    ~Scratch();
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
 
    private:
     friend class BpeModel;
@@ -82,7 +82,7 @@ class BpeModel {
 
   // Appends the tokens of one word. With `is_bytes` the word is raw bytes that stand for their byte_level.h characters
   // (only if has_byte_alphabet), and lengths count raw bytes.
-  void tokenize(std::string_view word, bool is_bytes, Session& session, std::vector<BpeToken>& out) const;
+  void tokenize(std::string_view word, bool is_bytes, Scratch& scratch, std::vector<BpeToken>& out) const;
 
   // Whether the character of each byte that valid UTF-8 can have (byte_level.h) is a piece, and no prefix or suffix
   // changes single characters.
@@ -92,7 +92,7 @@ class BpeModel {
   std::optional<std::int32_t> find(std::string_view piece) const;
 
  private:
-  using Symbol = Session::Symbol;
+  using Symbol = Scratch::Symbol;
 
   void read_vocabulary(const nlohmann::json& vocab);
   void read_merges(const nlohmann::json& merges);
@@ -100,8 +100,8 @@ class BpeModel {
   void split_bytes(std::string_view word, std::vector<Symbol>& symbols) const;
   void split_characters(std::string_view word, std::vector<Symbol>& symbols) const;
   bool add_fallback_bytes(std::string_view character, std::vector<Symbol>& symbols) const;
-  void merge_short(Session& session) const;
-  void merge_long(Session& session) const;
+  void merge_short(Scratch& scratch) const;
+  void merge_long(Scratch& scratch) const;
 
   PieceMap pieces_;
   PieceMap raw_pieces_;  // by the bytes they stand for; only if needed

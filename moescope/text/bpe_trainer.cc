@@ -33,19 +33,19 @@ struct StringHash {
   std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 
-struct Word {
+struct CountedWord {
   std::vector<std::int32_t> symbols;
   std::int64_t count;
 };
 
 // A pair with the words in which it may occur. Counts in the queue can be stale; a popped candidate is checked.
-struct Candidate {
+struct MergeCandidate {
   std::int64_t count;
   Pair pair;
   std::vector<std::int32_t> words;
 
   // std::priority_queue takes the greatest first: the highest count, then the lowest pair.
-  bool operator<(const Candidate& other) const {
+  bool operator<(const MergeCandidate& other) const {
     return count != other.count ? count < other.count : other.pair < pair;
   }
 };
@@ -95,7 +95,8 @@ class Trainer {
     make_words();
     const auto wanted = static_cast<std::size_t>(options_.vocab_size);
     while (pieces_.size() < wanted && !queue_.empty()) {
-      Candidate best = std::move(const_cast<Candidate&>(queue_.top()));  // popped at once: its order no longer matters
+      MergeCandidate best =
+          std::move(const_cast<MergeCandidate&>(queue_.top()));  // popped at once: its order no longer matters
       queue_.pop();
       const std::int64_t count = pair_counts_.at(best.pair);
       if (best.count != count) {  // stale: other merges took some of its occurrences
@@ -168,13 +169,13 @@ class Trainer {
   void make_words() {
     words_.reserve(word_counts_.size());
     for (const auto& [text, count] : word_counts_) {
-      Word word{{}, count};
+      CountedWord word{{}, count};
       for (const char byte : text) word.symbols.push_back(byte_ids_[static_cast<std::uint8_t>(byte)]);
       words_.push_back(std::move(word));
     }
     word_counts_.clear();
     for (std::size_t w = 0; w < words_.size(); ++w) {
-      const Word& word = words_[w];
+      const CountedWord& word = words_[w];
       for (std::size_t i = 0; i + 1 < word.symbols.size(); ++i) {
         const Pair pair{word.symbols[i], word.symbols[i + 1]};
         change(pair, word.count, w);
@@ -199,7 +200,7 @@ class Trainer {
     fresh_.clear();
   }
 
-  void apply(const Candidate& best) {
+  void apply(const MergeCandidate& best) {
     const std::string text = piece(best.pair.left) + piece(best.pair.right);
     const auto found = ids_.find(text);
     const std::int32_t id = found != ids_.end() ? found->second : add_piece(text);
@@ -247,10 +248,10 @@ class Trainer {
   std::unordered_map<std::string, std::int32_t> ids_;
   std::int32_t byte_ids_[256] = {};
   std::unordered_map<std::string, std::int64_t, StringHash, std::equal_to<>> word_counts_;
-  std::vector<Word> words_;
+  std::vector<CountedWord> words_;
   std::unordered_map<Pair, std::int64_t, PairHash> pair_counts_;
   std::unordered_map<Pair, std::vector<std::int32_t>, PairHash> fresh_;
-  std::priority_queue<Candidate> queue_;
+  std::priority_queue<MergeCandidate> queue_;
   std::vector<Pair> merges_;
 };
 

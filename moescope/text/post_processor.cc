@@ -23,13 +23,13 @@ std::int64_t step(std::string_view text, std::int64_t byte, std::int64_t n_chara
 }
 
 // Takes white space off both ends of the offsets, as far as the token's string shows it.
-void trim_offsets(DraftEncoding& draft, bool add_prefix_space) {
-  for (std::size_t i = 0; i < draft.margins.size(); ++i) {
+void trim_offsets(DraftText& draft, bool add_prefix_space) {
+  for (std::size_t i = 0; i < draft.ends.size(); ++i) {
     Offset& characters = draft.encoding.characters[i];
     Offset& bytes = draft.encoding.bytes[i];
     const Offset before = characters;
-    std::int64_t leading = draft.margins[i].leading;
-    const std::int64_t trailing = draft.margins[i].trailing;
+    std::int64_t leading = draft.ends[i].leading;
+    const std::int64_t trailing = draft.ends[i].trailing;
     // A single space at the very start is the one that add_prefix_space put there.
     if (leading == 1 && add_prefix_space && (i == 0 || characters.begin == 0)) leading = 0;
     if (leading > 0) characters.begin = std::min(characters.begin + leading, characters.end);
@@ -47,7 +47,7 @@ class ByteLevelPostProcessor : public PostProcessor {
       : add_prefix_space_(fields.boolean("add_prefix_space")), trim_offsets_(fields.boolean("trim_offsets")) {
     fields.boolean("use_regex", true);
   }
-  void apply(DraftEncoding& draft, bool) const override {
+  void apply(DraftText& draft, bool) const override {
     if (trim_offsets_) trim_offsets(draft, add_prefix_space_);
   }
 
@@ -56,23 +56,23 @@ class ByteLevelPostProcessor : public PostProcessor {
 };
 
 // Special tokens cover nothing: (0, 0).
-void add_special(const std::vector<std::int32_t>& ids, const std::vector<Margins>& margins, DraftEncoding& out) {
+void add_special(const std::vector<std::int32_t>& ids, const std::vector<WhiteSpaceEnds>& ends, DraftText& out) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     out.encoding.ids.push_back(ids[i]);
     out.encoding.characters.push_back({});
     out.encoding.bytes.push_back({});
-    out.margins.push_back(margins[i]);
+    out.ends.push_back(ends[i]);
   }
 }
 
-void add_all(const DraftEncoding& from, DraftEncoding& out) {
+void add_all(const DraftText& from, DraftText& out) {
   const auto append = [](const auto& source, auto& target) {
     target.insert(target.end(), source.begin(), source.end());
   };
   append(from.encoding.ids, out.encoding.ids);
   append(from.encoding.characters, out.encoding.characters);
   append(from.encoding.bytes, out.encoding.bytes);
-  append(from.margins, out.margins);
+  append(from.ends, out.ends);
 }
 
 // BertProcessing and RobertaProcessing: CLS text SEP. RoBERTa's trims offsets first.
@@ -81,35 +81,35 @@ class ClsSepPostProcessor : public PostProcessor {
   ClsSepPostProcessor(const JsonFields& fields, bool is_roberta)
       : trim_offsets_(is_roberta && fields.boolean("trim_offsets")),
         add_prefix_space_(is_roberta && fields.boolean("add_prefix_space")) {
-    read(fields, "cls", cls_, cls_margins_);
-    read(fields, "sep", sep_, sep_margins_);
+    read(fields, "cls", cls_, cls_ends_);
+    read(fields, "sep", sep_, sep_ends_);
   }
 
-  void apply(DraftEncoding& draft, bool add_special_tokens) const override {
+  void apply(DraftText& draft, bool add_special_tokens) const override {
     if (trim_offsets_) trim_offsets(draft, add_prefix_space_);
     if (!add_special_tokens) return;
-    DraftEncoding out{draft.text, {}, {}};
-    add_special(cls_, cls_margins_, out);
+    DraftText out{draft.text, {}, {}};
+    add_special(cls_, cls_ends_, out);
     add_all(draft, out);
-    add_special(sep_, sep_margins_, out);
+    add_special(sep_, sep_ends_, out);
     draft = std::move(out);
   }
 
  private:
   // ["[CLS]", 101]
   static void read(const JsonFields& fields, const char* key, std::vector<std::int32_t>& ids,
-                   std::vector<Margins>& margins) {
+                   std::vector<WhiteSpaceEnds>& ends) {
     const nlohmann::json& pair = fields.array(key);
     if (pair.size() != 2 || !pair[0].is_string()) {
       throw input_error("{} is not a piece and its id", fields.place_of(key));
     }
     ids = {to_token_id(pair[1], [&] { return fields.place_of(key); })};
-    margins = {margins_of(pair[0].get_ref<const std::string&>())};
+    ends = {white_space_ends_of(pair[0].get_ref<const std::string&>())};
   }
 
   bool trim_offsets_, add_prefix_space_;
   std::vector<std::int32_t> cls_, sep_;
-  std::vector<Margins> cls_margins_, sep_margins_;
+  std::vector<WhiteSpaceEnds> cls_ends_, sep_ends_;
 };
 
 // Special tokens and the text in the order of the template for single texts (pairs are not encoded here).
@@ -132,40 +132,40 @@ class TemplatePostProcessor : public PostProcessor {
     }
   }
 
-  void apply(DraftEncoding& draft, bool add_special_tokens) const override {
-    DraftEncoding out{draft.text, {}, {}};
-    for (const Part& part : parts_) {
+  void apply(DraftText& draft, bool add_special_tokens) const override {
+    DraftText out{draft.text, {}, {}};
+    for (const TemplatePiece& part : parts_) {
       if (part.is_text) {
         add_all(draft, out);
       } else if (add_special_tokens) {
-        add_special(part.ids, part.margins, out);
+        add_special(part.ids, part.ends, out);
       }
     }
     draft = std::move(out);
   }
 
  private:
-  struct Part {
+  struct TemplatePiece {
     bool is_text = true;
     std::vector<std::int32_t> ids;
-    std::vector<Margins> margins;
+    std::vector<WhiteSpaceEnds> ends;
   };
 
-  static Part read_special(const JsonFields& special, const std::string& name) {
+  static TemplatePiece read_special(const JsonFields& special, const std::string& name) {
     const JsonFields token(special.required(name.c_str()), special.place_of(io::quote_name(name)));
     const nlohmann::json& ids = token.array("ids");
     const nlohmann::json& tokens = token.array("tokens");
     if (ids.size() != tokens.size()) throw input_error("{} has not as many ids as tokens", token.place());
-    Part part{false, {}, {}};
+    TemplatePiece part{false, {}, {}};
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (!tokens[i].is_string()) throw input_error("{}.tokens[{}] is not a string", token.place(), i);
       part.ids.push_back(to_token_id(ids[i], [&] { return fmt::format("{}.ids[{}]", token.place(), i); }));
-      part.margins.push_back(margins_of(tokens[i].get_ref<const std::string&>()));
+      part.ends.push_back(white_space_ends_of(tokens[i].get_ref<const std::string&>()));
     }
     return part;
   }
 
-  std::vector<Part> parts_;
+  std::vector<TemplatePiece> parts_;
 };
 
 class SequencePostProcessor : public PostProcessor {
@@ -176,7 +176,7 @@ class SequencePostProcessor : public PostProcessor {
       processors_.push_back(make_post_processor(list[i], fmt::format("{}.processors[{}]", fields.place(), i)));
     }
   }
-  void apply(DraftEncoding& draft, bool add_special_tokens) const override {
+  void apply(DraftText& draft, bool add_special_tokens) const override {
     for (const auto& processor : processors_) processor->apply(draft, add_special_tokens);
   }
 
@@ -186,17 +186,17 @@ class SequencePostProcessor : public PostProcessor {
 
 }  // namespace
 
-Margins margins_of(std::string_view piece) {
-  Margins margins;
+WhiteSpaceEnds white_space_ends_of(std::string_view piece) {
+  WhiteSpaceEnds ends;
   for (std::size_t i = 0; i < piece.size() && is_margin(decode_utf8(piece, i)); i += utf8_length(piece[i])) {
-    ++margins.leading;
+    ++ends.leading;
   }
   for (std::size_t i = piece.size(); i > 0;) {
     i = previous_character(piece, i);
     if (!is_margin(decode_utf8(piece, i))) break;
-    ++margins.trailing;
+    ++ends.trailing;
   }
-  return margins;
+  return ends;
 }
 
 std::unique_ptr<PostProcessor> make_post_processor(const nlohmann::json& json, const std::string& place) {

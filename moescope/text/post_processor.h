@@ -13,22 +13,22 @@
 namespace moescope::text {
 
 // How many characters of white space (or "Ġ") a token's string begins and ends with.
-struct Margins {
+struct WhiteSpaceEnds {
   std::uint32_t leading = 0, trailing = 0;
 };
-Margins margins_of(std::string_view piece);
+WhiteSpaceEnds white_space_ends_of(std::string_view piece);
 
-struct DraftEncoding {
+struct DraftText {
   std::string_view text;  // the given one
-  Encoding encoding;
-  std::vector<Margins> margins;  // of each token
+  EncodedText encoding;
+  std::vector<WhiteSpaceEnds> ends;  // of each token
 };
 
 // Immutable; safe to use from many threads.
 class PostProcessor {
  public:
   virtual ~PostProcessor() = default;
-  virtual void apply(DraftEncoding& draft, bool add_special_tokens) const = 0;
+  virtual void apply(DraftText& draft, bool add_special_tokens) const = 0;
 };
 
 // `place` is the path of `json` in the file. Throws kInput that names an unknown component or a wrong field.

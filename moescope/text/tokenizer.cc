@@ -57,7 +57,7 @@ struct Tokenizer::Impl {
   std::string normalized(std::string_view text) const;
   PreTokenized pre_tokenize(std::string_view text) const;
   void add_token(const Split& split, std::size_t begin, BpeToken token, CharacterCounter& counter,
-                 DraftEncoding& draft) const;
+                 DraftText& draft) const;
 
   std::unique_ptr<Normalizer> normalizer;
   std::unique_ptr<PreTokenizer> pre_tokenizer;
@@ -66,9 +66,9 @@ struct Tokenizer::Impl {
   std::unique_ptr<PostProcessor> post_processor;
   std::unique_ptr<Decoder> decoder;
 
-  std::vector<std::string> pieces;  // by id; added tokens included
-  std::vector<Margins> margins;     // by id, of the model's pieces
-  std::vector<bool> special;        // by id
+  std::vector<std::string> pieces;   // by id; added tokens included
+  std::vector<WhiteSpaceEnds> ends;  // by id, of the model's pieces
+  std::vector<bool> special;         // by id
   PieceMap added_ids;
   std::unordered_map<std::int32_t, std::string> normalized_content;  // of added tokens that normalizing changes
 };
@@ -101,11 +101,11 @@ void Tokenizer::Impl::make_tables() {
   for (const AddedToken& token : added->tokens()) last = std::max(last, token.id);
   if (last > kMaxTokenId) throw input_error("the largest id is {}, more than {}", last, kMaxTokenId);
   pieces.resize(static_cast<std::size_t>(last) + 1);
-  margins.resize(pieces.size());
+  ends.resize(pieces.size());
   special.resize(pieces.size());
   for (const auto& [piece, id] : model->pieces()) {
     pieces[static_cast<std::size_t>(id)] = piece;
-    margins[static_cast<std::size_t>(id)] = margins_of(piece);
+    ends[static_cast<std::size_t>(id)] = white_space_ends_of(piece);
   }
   for (const AddedToken& token : added->tokens()) {
     pieces[static_cast<std::size_t>(token.id)] = token.content;
@@ -140,7 +140,7 @@ PreTokenized Tokenizer::Impl::pre_tokenize(std::string_view text) const {
 
 // The token covers bytes [begin, begin + length) of the split.
 void Tokenizer::Impl::add_token(const Split& split, std::size_t begin, BpeToken token, CharacterCounter& counter,
-                                DraftEncoding& draft) const {
+                                DraftText& draft) const {
   const std::size_t end = begin + token.length;
   // A token can reach behind its word only by a byte fallback of a prefix or suffix; the reference then gives the
   // position in the word as it is.
@@ -156,8 +156,8 @@ void Tokenizer::Impl::add_token(const Split& split, std::size_t begin, BpeToken 
     draft.encoding.characters.push_back({span.begin, span.end});
   }
   if (post_processor) {
-    draft.margins.push_back(split.added_token >= 0 ? margins_of(split.view())
-                                                   : margins[static_cast<std::size_t>(token.id)]);
+    draft.ends.push_back(split.added_token >= 0 ? white_space_ends_of(split.view())
+                                                : ends[static_cast<std::size_t>(token.id)]);
   }
 }
 
@@ -193,13 +193,13 @@ Tokenizer Tokenizer::from_json(std::string_view json, const std::string& place) 
   }
 }
 
-Encoding Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+EncodedText Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
   if (text.size() > kMaxTextBytes) throw input_error("a text of {} bytes is too long to tokenize", text.size());
   if (const auto bad = find_invalid_utf8(text)) throw input_error("text is not UTF-8 at byte {}", *bad);
   const PreTokenized splits = impl_->pre_tokenize(text);
-  BpeModel::Session session(*impl_->model);
+  BpeModel::Scratch scratch(*impl_->model);
   CharacterCounter counter(text);
-  DraftEncoding draft{text, {}, {}};
+  DraftText draft{text, {}, {}};
   std::vector<BpeToken> tokens;
   for (const Split& split : splits.splits()) {
     const std::string_view word = split.view();
@@ -207,7 +207,7 @@ Encoding Tokenizer::encode(std::string_view text, bool add_special_tokens) const
     if (split.added_token >= 0) {
       tokens.push_back({split.added_token, static_cast<std::uint32_t>(word.size())});
     } else {
-      impl_->model->tokenize(word, split.is_bytes, session, tokens);
+      impl_->model->tokenize(word, split.is_bytes, scratch, tokens);
     }
     std::size_t begin = 0;
     for (const BpeToken& token : tokens) {

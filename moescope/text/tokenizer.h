@@ -22,7 +22,7 @@ struct Offset {
   bool operator==(const Offset&) const = default;
 };
 
-struct Encoding {
+struct EncodedText {
   std::vector<std::int32_t> ids;
   std::vector<Offset> characters;  // in Unicode code points, as Hugging Face counts them; same length as ids
   std::vector<Offset> bytes;       // in UTF-8 bytes of the given text; same length as ids
@@ -40,7 +40,7 @@ class Tokenizer {
   ~Tokenizer();
 
   // `text` is UTF-8; invalid bytes are an error (readers replace and count them before).
-  Encoding encode(std::string_view text, bool add_special_tokens = false) const;
+  EncodedText encode(std::string_view text, bool add_special_tokens = false) const;
   std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const;
 
   // Largest id + 1, added tokens included.

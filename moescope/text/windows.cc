@@ -85,7 +85,7 @@ std::vector<Pending> read_batch(io::DocumentReader& reader, bool& at_end) {
 void encode_batch(std::vector<Pending>& batch, const Tokenizer& tokenizer, int n_threads) {
   parallel_for(batch.size(), n_threads, [&](std::size_t i) {
     Pending& pending = batch[i];
-    Encoding encoding;
+    EncodedText encoding;
     try {
       encoding = tokenizer.encode(pending.document.text);
     } catch (const Error& error) {

@@ -29,7 +29,7 @@ constexpr int kBlock = 4;  // rows or columns of W that share what is loaded
 
 // Sizes known to the compiler where not 0.
 template <int N, int M, int E, int K>
-struct Sizes {
+struct KnownSizes {
   const LaneView& view;
   HWY_INLINE std::int64_t n() const { return N > 0 ? N : view.n; }
   HWY_INLINE std::int64_t m() const { return M > 0 ? M : view.m; }
@@ -436,7 +436,7 @@ HWY_INLINE void run_update(LaneView& view, const AdamStep& adam) {
 
 template <int N, int M, int E, int K>
 void step_of_shape(LaneView& view, std::uint32_t step) {
-  run_step(Sizes<N, M, E, K>{view}, view, step);
+  run_step(KnownSizes<N, M, E, K>{view}, view, step);
 }
 
 void update_all(LaneView& view, const AdamStep& adam) { run_update(view, adam); }

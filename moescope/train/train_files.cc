@@ -93,7 +93,7 @@ void save_training_json(const TrainSettings& settings, const Parameters& paramet
 }
 
 // The settings that change the result; the others may differ between the runs of one training.
-nlohmann::json result_settings(const TrainSettings& settings) { return to_json(settings, io::Settings::kIdentity); }
+nlohmann::json result_settings(const TrainSettings& settings) { return to_json(settings, io::OptionChoice::kIdentity); }
 
 void save_state(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log) {
   std::vector<at::Tensor> kept;
@@ -133,7 +133,7 @@ std::string first_difference(const nlohmann::json& stored, const nlohmann::json&
 
 }  // namespace
 
-nlohmann::json to_json(TrainSettings settings, io::Settings which) {
+nlohmann::json to_json(TrainSettings settings, io::OptionChoice which) {
   OptionList run;
   settings.describe_run(run);
   nlohmann::json json = io::to_json(run, which);

@@ -22,7 +22,7 @@ struct TrainLog {
 };
 
 // The settings, for training.json and to tell whether a state belongs to them.
-nlohmann::json to_json(TrainSettings settings, io::Settings which = io::Settings::kAll);
+nlohmann::json to_json(TrainSettings settings, io::OptionChoice which = io::OptionChoice::kAll);
 
 // Writes the model folder, the logs, training.json and the state; the state comes last and whole.
 void save_all(const TrainSettings& settings, const Parameters& parameters, AdamW& optimizer, const TrainLog& log,

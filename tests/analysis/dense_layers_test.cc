@@ -74,7 +74,7 @@ TEST_P(DenseLayers, AreRecordedAsOneExpertAndNotLabelled) {
   }
   EXPECT_EQ(row, experts.n_rows());
 
-  const label::Labels labels = label::label_experts(label::read_run_data(options.out), {}, nullptr, {});
+  const label::Labels labels = label::label_experts(label::read_traced_run(options.out), {}, nullptr, {});
   std::int64_t n_sparse = 0;
   for (std::int64_t l = 0; l < config.n_layers; ++l) {
     n_sparse += config.is_dense(l) ? 0 : config.n_experts(l) + (config.has_shared(l) ? 1 : 0);

@@ -198,10 +198,10 @@ TEST(SuperposeClassMeans, DirectionsAreClassMeanLessMeanAndNeedEnoughTokens) {
 }
 
 TEST(SuperposeTables, WeighExpertsByUseAndPairThemWithTheirNull) {
-  std::vector<ExpertRow> rows;
+  std::vector<MeasuredSet> rows;
   for (std::int64_t e = 0; e < 6; ++e) {
     for (const char* variant : {kModel, kRandom}) {
-      ExpertRow row{0, e, e == 0 ? 0.5 : 0.1, "neurons_up", variant, {}, 0};
+      MeasuredSet row{0, e, e == 0 ? 0.5 : 0.1, "neurons_up", variant, {}, 0};
       row.measures.at(Measure::kMeanDimensionality) = (e == 0 ? 0.9 : 0.3) - (variant == kRandom ? 0.2 : 0);
       rows.push_back(row);
     }
@@ -245,12 +245,12 @@ TEST(Superpose, WritesEveryExpertOfEverySet) {
   const model::Checkpoint checkpoint = test::open_fixture();
   const model::ModelConfig& config = checkpoint.config();
   std::map<std::string, std::int64_t> n_model;
-  for (const ExpertRow& row : result.experts) n_model[row.set] += row.variant == kModel ? 1 : 0;
+  for (const MeasuredSet& row : result.experts) n_model[row.set] += row.variant == kModel ? 1 : 0;
   EXPECT_EQ(n_model.size(), 9u);
   for (const auto& [set, n] : n_model) EXPECT_EQ(n, config.n_layers * config.router.n_experts) << set;
   // One number by hand: mean dimensionality of what expert 1 of layer 0 writes.
   const at::Tensor down = checkpoint.layer(0, at::kFloat, at::kCPU).experts[1].down.weight.t().contiguous();
-  for (const ExpertRow& row : result.experts) {
+  for (const MeasuredSet& row : result.experts) {
     if (row.layer != 0 || row.expert != 1 || row.set != "neurons_down" || row.variant != kModel) continue;
     const auto features = stats::feature_measures(
         {{down.const_data_ptr<float>(), static_cast<std::size_t>(down.numel())}, down.size(0), down.size(1)});
@@ -265,7 +265,7 @@ TEST(Superpose, WritesEveryExpertOfEverySet) {
     EXPECT_NEAR(row.measures.at(Measure::kMeanDimensionality).value(), sum / static_cast<double>(n), 1e-5);
   }
   double share = 0;
-  for (const ExpertRow& row : result.experts) {
+  for (const MeasuredSet& row : result.experts) {
     if (row.layer == 0 && row.set == "neurons_up" && row.variant == kModel) share += row.share;
   }
   EXPECT_NEAR(share, 1, 1e-9);
@@ -317,7 +317,7 @@ TEST(Superpose, NeedsNoTextForWeights) {
   options.corpus.clear();
   const SuperposeResult result = superpose(model, options, {});
   EXPECT_EQ(result.run["use"], "not known: all experts alike");
-  for (const ExpertRow& row : result.experts) EXPECT_NE(row.set, "tokens_active");
+  for (const MeasuredSet& row : result.experts) EXPECT_NE(row.set, "tokens_active");
 }
 
 TEST(Superpose, SaysWhatIsWrong) {

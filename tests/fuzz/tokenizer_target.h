@@ -20,7 +20,7 @@ inline void require(bool condition, const char* what) {
 }
 
 inline void use(const Tokenizer& tokenizer, std::string_view text) {
-  const Encoding encoding = tokenizer.encode(text, true);
+  const EncodedText encoding = tokenizer.encode(text, true);
   require(encoding.characters.size() == encoding.ids.size(), "not as many offsets as ids");
   require(encoding.bytes.size() == encoding.ids.size(), "not as many byte offsets as ids");
   bool is_known = true;

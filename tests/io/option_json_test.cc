@@ -34,7 +34,7 @@ TEST(OptionJson, HoldsEveryOptionByItsKeyAndType) {
 }
 
 TEST(OptionJson, OfTheIdentityLeavesOutWhatResultsDoNotDependOn) {
-  const nlohmann::json identity = settings_json(Sample(), Settings::kIdentity);
+  const nlohmann::json identity = settings_json(Sample(), OptionChoice::kIdentity);
   EXPECT_FALSE(identity.contains("out"));
   EXPECT_FALSE(identity.contains("memory_bytes"));
   EXPECT_EQ(identity.size(), settings_json(Sample()).size() - 2);

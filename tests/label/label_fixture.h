@@ -12,7 +12,7 @@
 
 #include "moescope/base/random.h"
 #include "moescope/io/safetensors.h"
-#include "moescope/label/run_data.h"
+#include "moescope/label/traced_run.h"
 
 namespace moescope::label {
 
@@ -42,7 +42,7 @@ struct Routed {
 };
 
 // Routing by token: called with run and token index, gives K experts with scores.
-using Router = std::function<std::vector<Routed>(const RunData&, std::size_t)>;
+using Router = std::function<std::vector<Routed>(const TracedRun&, std::size_t)>;
 
 struct MadeDocument {
   std::string text;
@@ -50,9 +50,9 @@ struct MadeDocument {
 };
 
 // One context of at most `context` tokens after another in each document. One layer a router.
-inline RunData make_run(const std::vector<MadeDocument>& documents, int n_experts, int k,
-                        const std::vector<Router>& layers, std::size_t context = 64) {
-  RunData run;
+inline TracedRun make_run(const std::vector<MadeDocument>& documents, int n_experts, int k,
+                          const std::vector<Router>& layers, std::size_t context = 64) {
+  TracedRun run;
   run.n_layers = static_cast<int>(layers.size());
   run.n_experts = n_experts;
   run.n_experts_per_token = k;
@@ -86,7 +86,7 @@ inline RunData make_run(const std::vector<MadeDocument>& documents, int n_expert
 }
 
 // Gives layer 0 a shared expert with a score for each token.
-inline void add_shared_expert(RunData& run, const std::function<float(const RunData&, std::size_t)>& score) {
+inline void add_shared_expert(TracedRun& run, const std::function<float(const TracedRun&, std::size_t)>& score) {
   std::vector<float> scores;
   for (std::size_t t = 0; t < run.tokens.size(); ++t) scores.push_back(score(run, t));
   run.shared_layers.insert(0);
@@ -133,7 +133,7 @@ inline bool is_digit_piece(const std::string& piece) { return piece.size() == 1 
 
 // Expert 2: one token in five, at random. Of the others, expert 0: digits after '_'; expert 1: what follows a
 // determiner; expert 3: the rest. A second, weak expert is drawn at random: the router's filler.
-inline std::vector<Routed> planted_router(const RunData& run, std::size_t t) {
+inline std::vector<Routed> planted_router(const TracedRun& run, std::size_t t) {
   const auto piece = [&](std::size_t i) { return run.pieces[static_cast<std::size_t>(run.tokens.token_id[i])]; };
   const bool follows = t > 0 && run.tokens.context_position[t] > 0;
   const std::string before = follows ? piece(t - 1) : "";
@@ -161,7 +161,7 @@ io::TensorToWrite tensor_of(const std::string& name, io::DType dtype, const std:
 }
 
 // Writes what `label` reads. Evidence: one window an expert whose strongest tokens promote piece `expert`.
-inline void write_run_directory(const std::filesystem::path& folder, const RunData& run) {
+inline void write_run_directory(const std::filesystem::path& folder, const TracedRun& run) {
   std::filesystem::create_directories(folder);
   const nlohmann::json model = {
       {"n_layers", run.n_layers}, {"n_experts", run.n_experts}, {"n_experts_per_token", run.n_experts_per_token}};

@@ -27,7 +27,7 @@ class LabelDirectory : public ::testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   std::vector<json> label(const LabelOptions& options = {}) {
-    const RunData run = read_run_data(folder_);
+    const TracedRun run = read_traced_run(folder_);
     const text::ConceptLibrary concepts = text::ConceptLibrary::built_in();
     const Labels labels = label_experts(run, options, &concepts, Console());
     write_labels(folder_, labels, run, options);
@@ -39,7 +39,7 @@ class LabelDirectory : public ::testing::Test {
   }
   void expect_error(const std::string& part) {
     try {
-      read_run_data(folder_);
+      read_traced_run(folder_);
       FAIL() << "no error, expected: " << part;
     } catch (const Error& error) {
       EXPECT_THAT(error.what(), HasSubstr(part));
@@ -81,11 +81,11 @@ TEST_F(LabelDirectory, PlantedRulesAreFoundAndBeatTheControlsAndChanceDoesNot) {
 // Every token reaches it: what it takes strongly is told from the rest, and the labels of routed experts stay as they
 // are without it.
 TEST_F(LabelDirectory, ASharedExpertIsLabelledByWhatItTakesMostStrongly) {
-  RunData run = make_run(made_documents(80, 120, 1), 4, 2, {planted_router});
+  TracedRun run = make_run(made_documents(80, 120, 1), 4, 2, {planted_router});
   write_run_directory(folder_, run);
   const std::vector<json> without = label();
   const json summary_without = summary_;
-  add_shared_expert(run, [](const RunData& r, std::size_t t) {
+  add_shared_expert(run, [](const TracedRun& r, std::size_t t) {
     const bool digit = is_digit_piece(r.pieces[static_cast<std::size_t>(r.tokens.token_id[t])]);
     return (digit ? 20.0f : 1.0f) + static_cast<float>(hash64(9, t) % 100) / 1000;
   });
@@ -114,8 +114,8 @@ TEST_F(LabelDirectory, ASharedExpertIsLabelledByWhatItTakesMostStrongly) {
 }
 
 TEST_F(LabelDirectory, ASharedExpertWithBrokenScoresIsAnError) {
-  RunData run = make_run(made_documents(30, 60, 4), 4, 2, {planted_router});
-  add_shared_expert(run, [](const RunData&, std::size_t t) { return t == 3 ? -1.0f : 1.0f; });
+  TracedRun run = make_run(made_documents(30, 60, 4), 4, 2, {planted_router});
+  add_shared_expert(run, [](const TracedRun&, std::size_t t) { return t == 3 ? -1.0f : 1.0f; });
   write_run_directory(folder_, run);
   try {
     label();
@@ -135,7 +135,7 @@ TEST_F(LabelDirectory, TheSameSeedGivesTheSameFileOnAnyNumberOfThreads) {
 }
 
 TEST_F(LabelDirectory, TooFewTokensAndExpertsThatAreNeverUsedSaySo) {
-  const auto lonely = [](const RunData&, std::size_t t) { return std::vector<Routed>{{t % 400 == 7 ? 1 : 0, 1.0f}}; };
+  const auto lonely = [](const TracedRun&, std::size_t t) { return std::vector<Routed>{{t % 400 == 7 ? 1 : 0, 1.0f}}; };
   write_run_directory(folder_, make_run(made_documents(30, 60, 3), 3, 1, {lonely}));
   const std::vector<json> labels = label();
   EXPECT_EQ(labels[1]["status"], "too_few");
@@ -150,7 +150,7 @@ TEST_F(LabelDirectory, TooFewTokensAndExpertsThatAreNeverUsedSaySo) {
 }
 
 TEST_F(LabelDirectory, OneExpertAloneHasNoRandomOther) {
-  const auto dense = [](const RunData&, std::size_t t) {
+  const auto dense = [](const TracedRun&, std::size_t t) {
     return std::vector<Routed>{{0, 0.1f + static_cast<float>(hash64(1, t) % 100)}};
   };
   write_run_directory(folder_, make_run(made_documents(30, 60, 4), 1, 1, {dense}));
@@ -203,11 +203,11 @@ TEST_F(LabelDirectory, InterruptedLabellingWritesNothing) {
 }
 
 TEST_F(LabelDirectory, BrokenDirectoriesAreRefusedWithFileAndReason) {
-  EXPECT_THROW(read_run_data(folder_), Error);
-  const RunData run = make_run(made_documents(3, 20, 9), 4, 2, {planted_router});
+  EXPECT_THROW(read_traced_run(folder_), Error);
+  const TracedRun run = make_run(made_documents(3, 20, 9), 4, 2, {planted_router});
   const auto rewrite = [&] { write_run_directory(folder_, run); };
   rewrite();
-  EXPECT_NO_THROW(read_run_data(folder_));
+  EXPECT_NO_THROW(read_traced_run(folder_));
   for (const char* name : {"vocabulary.json", "documents.jsonl", "trace.safetensors", "evidence.safetensors"}) {
     fs::remove(folder_ / name);
     expect_error(name);
@@ -234,17 +234,17 @@ TEST_F(LabelDirectory, BrokenDirectoriesAreRefusedWithFileAndReason) {
 }
 
 TEST_F(LabelDirectory, RoutingThatPointsOutsideIsRefused) {
-  const auto outside = [](const RunData&, std::size_t) { return std::vector<Routed>{{4, 1.0f}}; };
+  const auto outside = [](const TracedRun&, std::size_t) { return std::vector<Routed>{{4, 1.0f}}; };
   write_run_directory(folder_, make_run(made_documents(3, 20, 9), 4, 1, {outside}));
-  const RunData run = read_run_data(folder_);
+  const TracedRun run = read_traced_run(folder_);
   EXPECT_THROW(run.routing(0), Error);
   EXPECT_THROW(run.routing(1), Error) << "no such layer";
 }
 
 TEST_F(LabelDirectory, ScoresThatAreNoNumbersAreRefused) {
-  const auto broken = [](const RunData&, std::size_t) { return std::vector<Routed>{{0, std::nanf("")}}; };
+  const auto broken = [](const TracedRun&, std::size_t) { return std::vector<Routed>{{0, std::nanf("")}}; };
   write_run_directory(folder_, make_run(made_documents(3, 20, 9), 4, 1, {broken}));
-  EXPECT_THROW(read_run_data(folder_).routing(0), Error);
+  EXPECT_THROW(read_traced_run(folder_).routing(0), Error);
 }
 
 }  // namespace

@@ -51,15 +51,15 @@ class Merging : public Recording {
     Recorder recorder = make_recorder(out);
     engine::EngineOptions engine_options = opened_.engine_options(shared_options.max_wave_tokens);
     engine_options.range = engine::SequenceRange{begin, end};
-    Standing standing{begin, begin, 0, 0};
+    Coverage coverage{begin, begin, 0, 0};
     engine::Engine::Hooks hooks;
     hooks.wave_end = [&](std::int64_t next) {
-      standing.next_sequence = next;
-      ++standing.n_waves;
+      coverage.next_sequence = next;
+      ++coverage.n_waves;
       if (bounds != nullptr) bounds->push_back(next);
     };
     engine::Engine(opened_.checkpoint(), corpus_, engine_options, {&recorder}).run(begin, hooks);
-    ResumeFolder(out).save(recorder, identity(), standing);
+    ResumeFolder(out).save(recorder, identity(), coverage);
     return out;
   }
 
@@ -68,9 +68,9 @@ class Merging : public Recording {
     RecordOptions merged = shared_options;
     merged.out = folder.path() / name;
     Recorder recorder = make_recorder(merged.out);
-    const Standing standing = merge_shards(shards, identity(), corpus_, recorder);
-    EXPECT_EQ(standing.next_sequence, n_sequences());
-    ResumeFolder(merged.out).save(recorder, identity(), standing);
+    const Coverage coverage = merge_shards(shards, identity(), corpus_, recorder);
+    EXPECT_EQ(coverage.next_sequence, n_sequences());
+    ResumeFolder(merged.out).save(recorder, identity(), coverage);
     EXPECT_TRUE(recorded(merged).resumed);
     return merged;
   }

@@ -43,7 +43,7 @@ Sample draw(const std::string& name, std::uint64_t seed, int n_rows, int width, 
       const bool constant = name == "constant_columns" && j % 3 == 2;
       sample.neurons.push_back(static_cast<float>(constant ? 0.25 : value * scale));
     }
-    const Part part = i % 4 == 3 ? Part::kTest : Part::kTrain;
+    const SamplePart part = i % 4 == 3 ? SamplePart::kTest : SamplePart::kTrain;
     sample.items.push_back({i, static_cast<std::uint8_t>(positive ? 1 : 0), part});
   }
   return sample;
@@ -143,12 +143,12 @@ TEST(SparseProbe, TooFewOfAClassIsSaidAndNothingIsFitted) {
 TEST(SparseProbe, PartsWithOneClassAreSaid) {
   Sample sample = draw("x", 3, 400, 64, 0.5, 1, 1);
   for (ProbeItem& item : sample.items) {
-    if (item.part == Part::kTest && item.label != 0) item.part = Part::kTrain;
+    if (item.part == SamplePart::kTest && item.label != 0) item.part = SamplePart::kTrain;
   }
   EXPECT_THAT(probe(sample).widths, Each(Field(&WidthResult::status, ProbeStatus::kOneClass)));
   sample = draw("x", 3, 400, 64, 0.5, 1, 1);
   for (ProbeItem& item : sample.items) {
-    if (item.part == Part::kTrain && item.label == 0) item.part = Part::kTest;
+    if (item.part == SamplePart::kTrain && item.label == 0) item.part = SamplePart::kTest;
   }
   EXPECT_THAT(probe(sample).widths, Each(Field(&WidthResult::status, ProbeStatus::kOneClass)));
   SparseProbeOptions three_parts;  // nothing is in the validation part
@@ -208,13 +208,14 @@ TEST(SparseProbe, StepsThatRunOutAreSaid) {
 TEST(SparseProbe, ValidationIsScoredApartFromTheTest) {
   Sample sample = draw("x", 5, 900, 16, 0.5, 1, 1);
   for (ProbeItem& item : sample.items) {
-    if (item.row % 4 == 2) item.part = Part::kValidation;
+    if (item.row % 4 == 2) item.part = SamplePart::kValidation;
   }
   SparseProbeOptions options;
   options.score_validation = true;
   const ProbeResult both = probe(sample, options);
   for (ProbeItem& item : sample.items) {  // the same fit, the two parts exchanged
-    if (item.part != Part::kTrain) item.part = item.part == Part::kTest ? Part::kValidation : Part::kTest;
+    if (item.part != SamplePart::kTrain)
+      item.part = item.part == SamplePart::kTest ? SamplePart::kValidation : SamplePart::kTest;
   }
   const ProbeResult exchanged = probe(sample, options);
   for (int i = 0; i < 5; ++i) {

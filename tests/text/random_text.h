@@ -65,7 +65,7 @@ inline std::string random_text(std::uint64_t seed) {
 class ResultHash {
  public:
   void add(std::uint64_t word) { value_ = (value_ ^ word) * 0x100000001B3ull; }
-  void add_encoding(const Encoding& encoding) {
+  void add_encoding(const EncodedText& encoding) {
     for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
       add(static_cast<std::uint64_t>(encoding.ids[i]));
       add(static_cast<std::uint64_t>(encoding.characters[i].begin));

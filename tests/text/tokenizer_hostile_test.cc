@@ -56,7 +56,7 @@ json component(const char* key, const json& value) {
 
 TEST(HostileTokenizer, SmallTokenizerItselfLoads) {
   const Tokenizer tokenizer = Tokenizer::from_json(small_tokenizer().dump(), "t.json");
-  const Encoding encoding = tokenizer.encode("abcxab");
+  const EncodedText encoding = tokenizer.encode("abcxab");
   EXPECT_EQ(encoding.ids, (std::vector<std::int32_t>{2, 3, 2}));  // without unk_token, "x" has no token
 }
 
@@ -181,7 +181,7 @@ TEST(HostileTokenizer, LongTextsTakeTimeInProportion) {
     const Tokenizer tokenizer = Tokenizer::from_json(tokenizer_json(fixture, name).dump(), name);
     // One word of a million letters: quadratic work would take hours.
     const std::string text(1'000'000, 'a');
-    const Encoding encoding = tokenizer.encode(text);
+    const EncodedText encoding = tokenizer.encode(text);
     ASSERT_FALSE(encoding.ids.empty()) << name;
     EXPECT_EQ(encoding.characters.back().end, 1'000'000) << name;
   }

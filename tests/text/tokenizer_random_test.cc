@@ -45,7 +45,7 @@ std::vector<std::uint32_t> decode_hashes(const std::string& base64) {
   return out;
 }
 
-std::uint64_t hash_of(const Encoding& encoding) {
+std::uint64_t hash_of(const EncodedText& encoding) {
   ResultHash hash;
   hash.add_encoding(encoding);
   return hash.value();
@@ -96,7 +96,7 @@ TEST(TokenizerOnACorpus, EqualsTheReferenceInEveryDocument) {
   std::size_t n_documents = 0, n_tokens = 0;
   while (const auto document = reader->next()) {
     ASSERT_LT(n_documents, expected.size());
-    const Encoding encoding = tokenizer.encode(document->text);
+    const EncodedText encoding = tokenizer.encode(document->text);
     ASSERT_EQ(fmt::format("{:016x}", hash_of(encoding)), expected[n_documents]) << document->id;
     ASSERT_EQ(tokenizer.decode(encoding.ids, false).size() > 0, !encoding.ids.empty());
     n_tokens += encoding.ids.size();

@@ -14,7 +14,7 @@ namespace {
 
 std::string short_hash(const ResultHash& hash) { return fmt::format("{:08x}", hash.value() & 0xFFFFFFFFu); }
 
-std::string describe(const Encoding& encoding) {
+std::string describe(const EncodedText& encoding) {
   std::string out;
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     const Offset& offset = encoding.characters[i];
@@ -24,13 +24,13 @@ std::string describe(const Encoding& encoding) {
 }
 
 struct Results {
-  Encoding plain, special;
+  EncodedText plain, special;
   std::string hashes;
 };
 
 Results results_of(const Tokenizer& tokenizer, const std::string& text) {
   Results results{tokenizer.encode(text), tokenizer.encode(text, true), {}};
-  for (const Encoding* encoding : {&results.plain, &results.special}) {
+  for (const EncodedText* encoding : {&results.plain, &results.special}) {
     ResultHash hash;
     hash.add_encoding(*encoding);
     results.hashes += short_hash(hash);
@@ -44,7 +44,7 @@ Results results_of(const Tokenizer& tokenizer, const std::string& text) {
 }
 
 // Byte offsets must cover the same characters as character offsets.
-void expect_same_ranges(const std::string& text, const Encoding& encoding) {
+void expect_same_ranges(const std::string& text, const EncodedText& encoding) {
   ASSERT_EQ(encoding.bytes.size(), encoding.characters.size());
   const auto n_characters = static_cast<std::int64_t>(count_code_points(text));
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {

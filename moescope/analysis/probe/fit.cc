@@ -35,7 +35,7 @@ void stratify(std::vector<stats::ProbeItem>& items, std::uint64_t seed) {
     shuffle(of_class, random);
     const auto n_train = static_cast<std::size_t>(std::llround(kMainTrain * static_cast<double>(of_class.size())));
     for (std::size_t i = 0; i < of_class.size(); ++i) {
-      items[of_class[i]].part = i < n_train ? stats::Part::kTrain : stats::Part::kTest;
+      items[of_class[i]].part = i < n_train ? stats::SamplePart::kTrain : stats::SamplePart::kTest;
     }
   }
 }
@@ -93,7 +93,7 @@ void ExpertFitter::add_samples(Variant variant, const std::vector<std::vector<Sa
     std::vector<Item> items;
     for (std::size_t i = 0; i < sample.size(); ++i) {
       items.push_back({corpus_.sampled_row[static_cast<std::size_t>(sample[i].token_idx)], sample[i].label,
-                       static_cast<stats::Part>(parts[i])});
+                       static_cast<stats::SamplePart>(parts[i])});
     }
     of_variant.push_back(std::move(items));
     jobs_.push_back({variant, static_cast<std::int32_t>(c)});

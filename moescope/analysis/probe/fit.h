@@ -87,7 +87,7 @@ class ExpertFitter {
   struct Item {
     std::int32_t row = 0;  // of ProbeCorpus::sampled_row
     std::uint8_t label = 0;
-    stats::Part part = stats::Part::kTrain;
+    stats::SamplePart part = stats::SamplePart::kTrain;
   };
   struct Job {
     Variant variant;

@@ -85,7 +85,7 @@ ProbeCorpus read_corpus(const engine::OpenedModel& model, const ProbeOptions& op
   return corpus;
 }
 
-json settings_json(const engine::OpenedModel& model, const ProbeOptions& options, io::Settings which) {
+json settings_json(const engine::OpenedModel& model, const ProbeOptions& options, io::OptionChoice which) {
   json settings = io::settings_json(options, which);
   if (options.concepts.empty()) settings["concepts"] = "built in";
   settings.update(io::settings_json(model.choice(), which));
@@ -111,7 +111,7 @@ json identity_json(const Run& run) {
     }
     hasher.add(one.name + "\n" + one.category + "\n");
   }
-  json settings = settings_json(run.model, run.options, io::Settings::kIdentity);
+  json settings = settings_json(run.model, run.options, io::OptionChoice::kIdentity);
   settings["dtype"] = machine::dtype_word(run.model.dtype());
   // Builds that left shared experts out made other files of the same settings.
   if (run.model.config().d_shared > 0) settings["shared_experts"] = true;
@@ -250,7 +250,7 @@ run::ProbeRun probe_run(const Run& run, const json& identity, const Outcome& out
   const LayerFiles::Counts& counts = outcome.counts;
   run::ProbeRun result;
   result.head =
-      run::make_head("probe", options.invocation, settings_json(run.model, options, io::Settings::kAll), identity);
+      run::make_head("probe", options.invocation, settings_json(run.model, options, io::OptionChoice::kAll), identity);
   result.head.seconds = outcome.pass.seconds;
   result.head.skipped = skipped_parts(run, counts);
   result.model = record::model_part(run.model.checkpoint(), run.model.choice().model, run.model.model_hash());

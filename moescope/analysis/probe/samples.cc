@@ -105,7 +105,7 @@ bool SampleBuilder::looks_at(const text::Concept& one, WindowKind kind) const {
 }
 
 void SampleBuilder::prepare(Pending& pending) const {
-  const text::Encoding encoding = tokenizer_.encode(pending.text);
+  const text::EncodedText encoding = tokenizer_.encode(pending.text);
   pending.token_ids.assign(encoding.ids.begin(), encoding.ids.end());
   pending.labels.resize(concepts_.size());
   for (std::size_t c = 0; c < concepts_.size(); ++c) {

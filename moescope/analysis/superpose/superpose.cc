@@ -33,7 +33,7 @@ void check(const SuperposeOptions& options) {
 // Measures one layer after the other and collects the rows.
 class Measurer {
  public:
-  Measurer(const SuperposeOptions& options, const Shares& shares, std::vector<ExpertRow>& rows)
+  Measurer(const SuperposeOptions& options, const Shares& shares, std::vector<MeasuredSet>& rows)
       : options_(options), shares_(shares), rows_(rows) {}
 
   // density[e]: [n] of the set's features in expert e, or empty.
@@ -82,7 +82,7 @@ class Measurer {
 
   const SuperposeOptions& options_;
   const Shares& shares_;
-  std::vector<ExpertRow>& rows_;
+  std::vector<MeasuredSet>& rows_;
 };
 
 // How much denser each class is among an expert's tokens than over all experts of the layer: P(class | e) / P(class).
@@ -126,14 +126,14 @@ struct Inputs {
   std::unique_ptr<Pass> text, concepts;
 };
 
-std::vector<ExpertRow> measure_all(const Inputs& inputs, const Shares& shares, const Console& console) {
+std::vector<MeasuredSet> measure_all(const Inputs& inputs, const Shares& shares, const Console& console) {
   const SuperposeOptions& options = inputs.options;
   const model::ModelConfig& config = inputs.model.config();
   const std::vector<std::int64_t> token_ids =
       inputs.text ? inputs.text->class_token_ids : random_tokens(config.d_vocab, options.n_features, options.seed);
   const TokenDirections directions =
       token_directions(inputs.model.checkpoint().embeddings(at::kFloat, inputs.model.device()), token_ids);
-  std::vector<ExpertRow> rows;
+  std::vector<MeasuredSet> rows;
   Measurer measurer(options, shares, rows);
   for (std::int64_t layer = 0; layer < config.n_layers; ++layer) {
     console.status(fmt::format("measuring layer {} of {}", layer + 1, config.n_layers));
@@ -169,7 +169,7 @@ std::vector<ExpertRow> measure_all(const Inputs& inputs, const Shares& shares, c
   return rows;
 }
 
-json settings_json(const engine::OpenedModel& model, const SuperposeOptions& options, io::Settings which) {
+json settings_json(const engine::OpenedModel& model, const SuperposeOptions& options, io::OptionChoice which) {
   json settings = io::settings_json(options, which);
   settings.update(io::settings_json(model.choice(), which));
   settings.update(io::settings_json(model.machine(), which));
@@ -179,7 +179,7 @@ json settings_json(const engine::OpenedModel& model, const SuperposeOptions& opt
 
 // Runs that others are read from are known by the identities that stand in them, a corpus by its path.
 json identity_json(const engine::OpenedModel& model, const SuperposeOptions& options) {
-  return run::make_identity("superpose", settings_json(model, options, io::Settings::kIdentity),
+  return run::make_identity("superpose", settings_json(model, options, io::OptionChoice::kIdentity),
                             {{"model", model.model_hash()}});
 }
 
@@ -187,7 +187,7 @@ run::SuperposeRun superpose_run(const Inputs& inputs, const json& identity, cons
   const engine::OpenedModel& model = inputs.model;
   run::SuperposeRun run;
   run.head = run::make_head("superpose", inputs.options.invocation,
-                            settings_json(model, inputs.options, io::Settings::kAll), identity);
+                            settings_json(model, inputs.options, io::OptionChoice::kAll), identity);
   run.head.seconds = seconds;
   if (model.config().d_shared > 0) {
     run.head.skipped.push_back({"shared experts", std::nullopt, "only routed experts are measured"});

@@ -43,7 +43,7 @@ struct SuperposeOptions {
 
 struct SuperposeResult {
   bool already_complete = false;  // nothing was run, and `experts` is empty
-  std::vector<ExpertRow> experts;
+  std::vector<MeasuredSet> experts;
   std::vector<run::SuperpositionSummaryRow> summaries;
   nlohmann::json run;  // run.json
 };

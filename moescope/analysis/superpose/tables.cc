@@ -10,7 +10,7 @@ namespace moescope::analysis::superpose {
 
 namespace {
 
-using Place = std::tuple<std::int64_t, std::int64_t, std::string>;  // layer, expert, set
+using ExpertSet = std::tuple<std::int64_t, std::int64_t, std::string>;  // layer, expert, set
 
 // What goes into one mean.
 struct Values {
@@ -48,9 +48,9 @@ SetMeasures mean_of(const std::vector<SetMeasures>& draws) {
   return mean;
 }
 
-std::vector<run::SuperpositionRow> expert_rows(const std::vector<ExpertRow>& rows, const model::ModelConfig& config) {
+std::vector<run::SuperpositionRow> expert_rows(const std::vector<MeasuredSet>& rows, const model::ModelConfig& config) {
   std::vector<run::SuperpositionRow> table;
-  for (const ExpertRow& row : rows) {
+  for (const MeasuredSet& row : rows) {
     const SetMeasures& measures = row.measures;
     run::SuperpositionRow& written = table.emplace_back();
     written.id = {row.layer, row.expert, config.n_experts(row.layer) == 1 ? run::kDense : run::kRouted};
@@ -73,14 +73,14 @@ std::vector<run::SuperpositionRow> expert_rows(const std::vector<ExpertRow>& row
   return table;
 }
 
-std::vector<run::SuperpositionSummaryRow> summarize(const std::vector<ExpertRow>& rows, std::int64_t n_resamples,
+std::vector<run::SuperpositionSummaryRow> summarize(const std::vector<MeasuredSet>& rows, std::int64_t n_resamples,
                                                     std::uint64_t seed) {
-  std::map<Place, const ExpertRow*> of_model;
-  for (const ExpertRow& row : rows) {
+  std::map<ExpertSet, const MeasuredSet*> of_model;
+  for (const MeasuredSet& row : rows) {
     if (row.variant == kModel) of_model[{row.layer, row.expert, row.set}] = &row;
   }
   std::map<Key, Values> all;
-  for (const ExpertRow& row : rows) {
+  for (const MeasuredSet& row : rows) {
     for (std::size_t m = 0; m < kMeasures; ++m) {
       const std::optional<double>& value = row.measures.values[m];
       if (!value || row.share <= 0) continue;

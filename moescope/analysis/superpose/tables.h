@@ -13,7 +13,7 @@
 namespace moescope::analysis::superpose {
 
 // `variant`: "model", or a null model (sets.h), then a mean over draws.
-struct ExpertRow {
+struct MeasuredSet {
   std::int64_t layer = 0, expert = 0;
   double share = 0;  // of the layer's routing decisions; a layer sums to 1
   std::string set, variant;
@@ -25,11 +25,11 @@ struct ExpertRow {
 SetMeasures mean_of(const std::vector<SetMeasures>& draws);
 
 // The rows of superposition.csv.
-std::vector<run::SuperpositionRow> expert_rows(const std::vector<ExpertRow>& rows, const model::ModelConfig& config);
+std::vector<run::SuperpositionRow> expert_rows(const std::vector<MeasuredSet>& rows, const model::ModelConfig& config);
 
 // Means over experts weighted by their share, with a 95% interval from resampling experts, for each layer and for all
 // layers together; plain values, and the paired differences model - null.
-std::vector<run::SuperpositionSummaryRow> summarize(const std::vector<ExpertRow>& rows, std::int64_t n_resamples,
+std::vector<run::SuperpositionSummaryRow> summarize(const std::vector<MeasuredSet>& rows, std::int64_t n_resamples,
                                                     std::uint64_t seed);
 
 }  // namespace moescope::analysis::superpose

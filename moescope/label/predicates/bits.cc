@@ -36,11 +36,13 @@ namespace moescope::label {
 
 namespace {
 
-using Words = std::span<const std::uint64_t>;
+using BitWords = std::span<const std::uint64_t>;
 
 HWY_EXPORT(count_both);
 
-std::int64_t count_pair(Words a, Words b) { return HWY_DYNAMIC_DISPATCH(count_both)(a.data(), b.data(), a.size()); }
+std::int64_t count_pair(BitWords a, BitWords b) {
+  return HWY_DYNAMIC_DISPATCH(count_both)(a.data(), b.data(), a.size());
+}
 
 }  // namespace
 
@@ -83,7 +85,7 @@ Bits Bits::prefix(std::size_t n_bits) const {
   return first;
 }
 
-std::int64_t count_and(Words a, Words b) {
+std::int64_t count_and(BitWords a, BitWords b) {
   MOESCOPE_ASSERT(a.size() == b.size());
   return count_pair(a, b);
 }

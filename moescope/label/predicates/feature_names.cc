@@ -36,7 +36,7 @@ constexpr std::array<Said, static_cast<std::size_t>(Inside::kCount)> kInsideName
     {"brackets", "inside brackets", "outside brackets"},
 }};
 
-constexpr std::array<Said, static_cast<std::size_t>(Line::kCount)> kLineNames = {{
+constexpr std::array<Said, static_cast<std::size_t>(LinePart::kCount)> kLineNames = {{
     {"start", "at the start of a line", "not at the start of a line"},
     {"first_of_text", "at the start of the text", "not at the start of the text"},
     {"after_blank_line", "after a blank line", "not after a blank line"},
@@ -98,7 +98,7 @@ Predicate simple(const std::string& family, const Said& said) {
 std::string words_shown(const std::string& word) { return shown(word); }
 
 // Three members stand for the group; the id lists them, so that a rule can be read without the run.
-std::string group_examples(const std::vector<std::int32_t>& members, const RunData& run, std::size_t n) {
+std::string group_examples(const std::vector<std::int32_t>& members, const TracedRun& run, std::size_t n) {
   std::vector<std::string> seen, examples;
   for (std::int32_t id : members) {
     const std::string text(stripped(run.pieces[static_cast<std::size_t>(id)]));
@@ -112,21 +112,21 @@ std::string group_examples(const std::vector<std::int32_t>& members, const RunDa
 }
 
 // What a piece is, said of the token itself.
-Predicate describe_token(const FeatureKey& key, const FeatureRows& rows, const RunData& run,
+Predicate describe_token(const FeatureKey& key, const FeatureRows& rows, const TracedRun& run,
                          const TokenGroups& groups) {
   const auto text = [&] { return rows.strings[key.value]; };
   switch (key.family) {
-    case Family::kPiece: {
+    case FeatureFamily::kPiece: {
       const std::string piece = shown(run.pieces[key.value]);
       return {"piece:" + piece, piece, "that are " + piece, "other than " + piece, kPieceRank};
     }
-    case Family::kWord: {
+    case FeatureFamily::kWord: {
       const std::string word = words_shown(text());
       const bool letters = is_letter(code_point_at(text(), 0).value);
       return {"word:" + word, word + (letters ? " in any spelling" : " with or without space"), "that are " + word,
               "other than " + word, kWordRank};
     }
-    case Family::kClass: {
+    case FeatureFamily::kClass: {
       const ClassName& name = class_name(static_cast<PieceClass>(key.value));
       const bool wide = static_cast<PieceClass>(key.value) >= PieceClass::kWordAndSigns;
       const std::string negation = std::string(name.property).starts_with("that are ")
@@ -135,19 +135,19 @@ Predicate describe_token(const FeatureKey& key, const FeatureRows& rows, const R
       return {std::string("class:") + name.id, name.things, name.property, negation,
               wide ? kWideClassRank : kNarrowClassRank};
     }
-    case Family::kFunctionWord: {
+    case FeatureFamily::kFunctionWord: {
       const ClassName& name = function_word_name(static_cast<FunctionWord>(key.value));
       return {std::string("function:") + name.id, name.things, name.property, std::string("other than ") + name.things,
               kFunctionRank};
     }
-    case Family::kGroup: {
+    case FeatureFamily::kGroup: {
       const auto& members = groups.members[key.value];
       const std::string things = "pieces used like " + group_examples(members, run, 3);
       return {fmt::format("group:{}({})", key.value, group_examples(members, run, 6)), things,
               "used like " + group_examples(members, run, 3), "not used like " + group_examples(members, run, 3),
               kGroupRank};
     }
-    case Family::kStart: {
+    case FeatureFamily::kStart: {
       constexpr std::array<Said, 4> names = {
           {{"continues_word", "that continue a word", "that do not continue a word"},
            {"starts", "that do not continue a word", "that continue a word"},
@@ -155,23 +155,23 @@ Predicate describe_token(const FeatureKey& key, const FeatureRows& rows, const R
            {"later_piece", "that are the third or a later piece of a word", "that are not a later piece of a word"}}};
       return simple("start", names[key.value]);
     }
-    case Family::kSuffix: {
+    case FeatureFamily::kSuffix: {
       const std::string end = shown("-" + text());
       return {"ends:" + end, "words ending in " + end, "ending in " + end, "not ending in " + end, kEndRank};
     }
-    case Family::kPrefix: {
+    case FeatureFamily::kPrefix: {
       const std::string begin = shown(text() + "-");
       return {"begins:" + begin, "words beginning with " + begin, "beginning with " + begin,
               "not beginning with " + begin, kEndRank};
     }
-    case Family::kLength:
+    case FeatureFamily::kLength:
       return simple(fmt::format("length>={}", key.value), fmt::format("of at least {} characters", key.value),
                     fmt::format("of fewer than {} characters", key.value));
-    case Family::kShort:
+    case FeatureFamily::kShort:
       return simple(fmt::format("length<={}", key.value),
                     key.value == 1 ? "of one character" : fmt::format("of at most {} characters", key.value),
                     fmt::format("of more than {} character{}", key.value, key.value == 1 ? "" : "s"));
-    case Family::kFrequent:
+    case FeatureFamily::kFrequent:
       return simple(fmt::format("frequent:{}", key.value), fmt::format("among the {} most frequent pieces", key.value),
                     fmt::format("not among the {} most frequent pieces", key.value));
     default: break;
@@ -181,9 +181,9 @@ Predicate describe_token(const FeatureKey& key, const FeatureRows& rows, const R
 }
 
 // What a piece or word is, said of something before the token.
-Predicate describe_before(const FeatureKey& key, const FeatureRows& rows, const RunData& run,
+Predicate describe_before(const FeatureKey& key, const FeatureRows& rows, const TracedRun& run,
                           const TokenGroups& groups) {
-  if (key.family == Family::kBigram) {
+  if (key.family == FeatureFamily::kBigram) {
     const std::string& pair = rows.strings[key.value];
     const std::size_t space = pair.find(' ');
     const std::string both = shown(run.pieces[static_cast<std::size_t>(std::stoul(pair.substr(0, space)))]) + " " +
@@ -191,21 +191,22 @@ Predicate describe_before(const FeatureKey& key, const FeatureRows& rows, const 
     return simple("before.pair:" + both, "after " + both, "not after " + both);
   }
   const Predicate said = describe_token(key, rows, run, groups);
-  const bool word = key.slot == Slot::kWord1 || key.slot == Slot::kWord2;
+  const bool word = key.owner == FeatureOwner::kWord1 || key.owner == FeatureOwner::kWord2;
   std::string what = said.things.empty() ? "a token " + said.property : said.things;
-  if (key.family == Family::kWord) {
+  if (key.family == FeatureFamily::kWord) {
     const std::string& text = rows.strings[key.value];
     what = (is_letter(code_point_at(text, 0).value) ? "the word " : "") + words_shown(text);
   }
-  if (key.family == Family::kStart) what = "a piece " + said.property;
-  switch (key.slot) {
-    case Slot::kBefore1: return simple("before." + said.id, "after " + what, "not after " + what);
-    case Slot::kBefore2:
+  if (key.family == FeatureFamily::kStart) what = "a piece " + said.property;
+  switch (key.owner) {
+    case FeatureOwner::kBefore1: return simple("before." + said.id, "after " + what, "not after " + what);
+    case FeatureOwner::kBefore2:
       return simple("before2." + said.id, "two tokens after " + what, "not two tokens after " + what);
-    case Slot::kWord1:
-      return simple("word_before." + said.id,
-                    key.family == Family::kWord ? "after " + what : "with " + what + " as the word before",
-                    key.family == Family::kWord ? "not after " + what : "without " + what + " as the word before");
+    case FeatureOwner::kWord1:
+      return simple(
+          "word_before." + said.id,
+          key.family == FeatureFamily::kWord ? "after " + what : "with " + what + " as the word before",
+          key.family == FeatureFamily::kWord ? "not after " + what : "without " + what + " as the word before");
     default: break;
   }
   MOESCOPE_ASSERT(word);
@@ -216,53 +217,53 @@ Predicate describe_place(const FeatureKey& key, const FeatureRows& rows) {
   const auto text = [&] { return rows.strings[key.value]; };
   const std::uint32_t n = key.value;
   switch (key.family) {
-    case Family::kWordSoFar: {
+    case FeatureFamily::kWordSoFar: {
       const std::string word = words_shown(text());
       return {"word_so_far:" + word, "the word or beginning " + word, "that complete " + word,
               "that do not complete " + word, kWordRank};
     }
-    case Family::kInside: return simple("inside", kInsideNames[n]);
-    case Family::kLine: return simple("line", kLineNames[n]);
-    case Family::kIndent:
+    case FeatureFamily::kInside: return simple("inside", kInsideNames[n]);
+    case FeatureFamily::kLine: return simple("line", kLineNames[n]);
+    case FeatureFamily::kIndent:
       return simple(fmt::format("indent>={}", n),
                     n == 1 ? "in indented lines" : fmt::format("in lines indented by {} or more", n),
                     n == 1 ? "in lines without indentation" : fmt::format("in lines indented by less than {}", n));
-    case Family::kLineLength:
+    case FeatureFamily::kLineLength:
       return simple(fmt::format("line_length>={}", n), fmt::format("after the first {} characters of a line", n),
                     fmt::format("within the first {} characters of a line", n));
-    case Family::kLineFirst: {
+    case FeatureFamily::kLineFirst: {
       const std::string first = shown(text());
       return simple("line_first:" + first, "in lines that begin with " + first,
                     "in lines that do not begin with " + first);
     }
-    case Family::kBracketKind: {
+    case FeatureFamily::kBracketKind: {
       const std::string open = shown(std::string(1, static_cast<char>(n)));
       return simple("bracket:" + open, "directly inside " + open, "not directly inside " + open);
     }
-    case Family::kDepth:
+    case FeatureFamily::kDepth:
       return simple(fmt::format("depth>={}", n),
                     n == 1 ? "inside brackets" : fmt::format("inside {} or more brackets", n),
                     n == 1 ? "outside brackets" : fmt::format("inside fewer than {} brackets", n));
-    case Family::kArgument: {
+    case FeatureFamily::kArgument: {
       const std::string owner = text();
       if (owner == "^") return simple("argument:^", "inside a superscript", "outside superscripts");
       if (owner == "_") return simple("argument:_", "inside a subscript", "outside subscripts");
       return simple("argument:" + owner, "in the argument of " + owner, "not in the argument of " + owner);
     }
-    case Family::kEnvironment:
+    case FeatureFamily::kEnvironment:
       return simple("environment:" + text(), fmt::format("inside the environment '{}'", text()),
                     fmt::format("outside the environment '{}'", text()));
-    case Family::kTextKind: return simple("kind", kKindNames[n]);
-    case Family::kLastMark: {
+    case FeatureFamily::kTextKind: return simple("kind", kKindNames[n]);
+    case FeatureFamily::kLastMark: {
       const std::string mark = shown(to_utf8(static_cast<char32_t>(n)));
       return simple("last_mark:" + mark, "with " + mark + " last before them", "without " + mark + " last before them");
     }
-    case Family::kSentenceWords:
+    case FeatureFamily::kSentenceWords:
       return simple(fmt::format("sentence_words<={}", n),
                     n == 0 ? "before the first word of a sentence is finished"
                            : fmt::format("within the first {} words of a sentence", n + 1),
                     n == 0 ? "after the first word of a sentence" : fmt::format("after {} words of a sentence", n + 1));
-    case Family::kLongSentence:
+    case FeatureFamily::kLongSentence:
       return simple(fmt::format("sentence_words>={}", n), fmt::format("{} or more words into a sentence", n),
                     fmt::format("fewer than {} words into a sentence", n));
     default: break;
@@ -274,19 +275,19 @@ Predicate describe_place(const FeatureKey& key, const FeatureRows& rows) {
 Predicate describe_history(const FeatureKey& key) {
   const std::uint32_t n = key.value;
   switch (key.family) {
-    case Family::kSeen: return simple("seen", kSeenNames[n]);
-    case Family::kRecent:
+    case FeatureFamily::kSeen: return simple("seen", kSeenNames[n]);
+    case FeatureFamily::kRecent:
       if (n == 1) return simple("recent<=1", "that repeat the token before", "that do not repeat the token before");
       return simple(fmt::format("recent<={}", n), fmt::format("that occurred among the last {} tokens", n),
                     fmt::format("that did not occur among the last {} tokens", n));
-    case Family::kContextPosition:
+    case FeatureFamily::kContextPosition:
       if (n == 1) {
         return simple("context_position<1", "at the first position of the context",
                       "behind the first position of the context");
       }
       return simple(fmt::format("context_position<{}", n), fmt::format("among the first {} tokens of the context", n),
                     fmt::format("behind the first {} tokens of the context", n));
-    case Family::kDocumentStart:
+    case FeatureFamily::kDocumentStart:
       if (n == 1) return simple("document_position<1", "that begin a document", "that do not begin a document");
       return simple(fmt::format("document_position<{}", n), fmt::format("among the first {} tokens of a document", n),
                     fmt::format("behind the first {} tokens of a document", n));
@@ -298,23 +299,23 @@ Predicate describe_history(const FeatureKey& key) {
 
 }  // namespace
 
-Predicate describe(const FeatureKey& key, const FeatureRows& rows, const RunData& run, const TokenGroups& groups) {
-  switch (key.slot) {
-    case Slot::kToken: return describe_token(key, rows, run, groups);
-    case Slot::kBefore1:
-    case Slot::kBefore2:
-    case Slot::kWord1:
-    case Slot::kWord2: return describe_before(key, rows, run, groups);
-    case Slot::kPlace: return describe_place(key, rows);
-    case Slot::kHistory: return describe_history(key);
-    case Slot::kConcept: {
+Predicate describe(const FeatureKey& key, const FeatureRows& rows, const TracedRun& run, const TokenGroups& groups) {
+  switch (key.owner) {
+    case FeatureOwner::kToken: return describe_token(key, rows, run, groups);
+    case FeatureOwner::kBefore1:
+    case FeatureOwner::kBefore2:
+    case FeatureOwner::kWord1:
+    case FeatureOwner::kWord2: return describe_before(key, rows, run, groups);
+    case FeatureOwner::kPlace: return describe_place(key, rows);
+    case FeatureOwner::kHistory: return describe_history(key);
+    case FeatureOwner::kConcept: {
       const std::string& name = rows.concept_names[key.value];
       for (const Said& said : kConceptNames) {
         if (name == said.id) return simple("concept:" + name, said.property, said.negation);
       }
       return simple("concept:" + name, "with the concept '" + name + "'", "without the concept '" + name + "'");
     }
-    case Slot::kDomain: {
+    case FeatureOwner::kDomain: {
       const std::string& name = rows.strings[key.value];
       return simple("domain:" + name, "in " + name, "outside " + name);
     }

@@ -27,15 +27,15 @@ constexpr std::array<std::uint32_t, 3> kDocumentStarts = {1, 8, 64};
 
 std::uint32_t value_of(auto enumerator) { return static_cast<std::uint32_t>(enumerator); }
 
-// A feature of a piece, whichever slot it stands in.
+// A feature of a piece, whoever its owner.
 struct PieceFeature {
-  Family family;
+  FeatureFamily family;
   std::uint32_t value;
 };
 
 class Extractor {
  public:
-  Extractor(const RunData& run, const std::vector<bool>& in_explain, const TokenGroups& groups,
+  Extractor(const TracedRun& run, const std::vector<bool>& in_explain, const TokenGroups& groups,
             const ConceptMarks& concepts)
       : run_(run), groups_(groups), concepts_(concepts) {
     rank_pieces(in_explain);
@@ -70,27 +70,29 @@ class Extractor {
     return found->second;
   }
 
-  void add(Slot slot, Family family, std::uint32_t value) {
-    const FeatureKey key{slot, family, value};
+  void add(FeatureOwner owner, FeatureFamily family, std::uint32_t value) {
+    const FeatureKey key{owner, family, value};
     const auto [found, added] = numbers_.try_emplace(key.packed(), static_cast<std::uint32_t>(rows_.features.size()));
     if (added) rows_.features.push_back(key);
     rows_.row_items.push_back(found->second);
   }
   template <std::size_t n>
-  void add_at_least(Slot slot, Family family, const std::array<std::uint32_t, n>& steps, std::int64_t x) {
+  void add_at_least(FeatureOwner owner, FeatureFamily family, const std::array<std::uint32_t, n>& steps,
+                    std::int64_t x) {
     for (std::uint32_t step : steps) {
-      if (x >= step) add(slot, family, step);
+      if (x >= step) add(owner, family, step);
     }
   }
   template <std::size_t n>
-  void add_at_most(Slot slot, Family family, const std::array<std::uint32_t, n>& steps, std::int64_t x) {
+  void add_at_most(FeatureOwner owner, FeatureFamily family, const std::array<std::uint32_t, n>& steps,
+                   std::int64_t x) {
     for (std::uint32_t step : steps) {
-      if (x <= step) add(slot, family, step);
+      if (x <= step) add(owner, family, step);
     }
   }
 
   // Prefixes or suffixes of 1 to 4 characters, shorter than the word itself. Whole characters only.
-  void add_ends(std::string_view word, Family family, std::vector<PieceFeature>* features) {
+  void add_ends(std::string_view word, FeatureFamily family, std::vector<PieceFeature>* features) {
     std::vector<std::size_t> starts;
     for (std::size_t at = 0; at < word.size();) {
       starts.push_back(at);
@@ -98,14 +100,15 @@ class Extractor {
     }
     for (std::size_t n = 1; n <= 4 && n < starts.size(); ++n) {
       const std::string_view end =
-          family == Family::kPrefix ? word.substr(0, starts[n]) : word.substr(starts[starts.size() - n]);
+          family == FeatureFamily::kPrefix ? word.substr(0, starts[n]) : word.substr(starts[starts.size() - n]);
       features->push_back({family, string_value(end)});
     }
   }
 
   void add_word_features(const std::string& word, std::vector<PieceFeature>* features) {
-    features->push_back({Family::kWord, string_value(word)});
-    for (FunctionWord kind : function_words_of(word)) features->push_back({Family::kFunctionWord, value_of(kind)});
+    features->push_back({FeatureFamily::kWord, string_value(word)});
+    for (FunctionWord kind : function_words_of(word))
+      features->push_back({FeatureFamily::kFunctionWord, value_of(kind)});
   }
 
   const std::vector<PieceFeature>& features_of_piece(std::int32_t token_id) {
@@ -114,30 +117,30 @@ class Extractor {
     if (piece_done_[id]) return features;
     piece_done_[id] = true;
     const std::string& piece = run_.pieces[id];
-    features.push_back({Family::kPiece, static_cast<std::uint32_t>(id)});
-    for (PieceClass c : classes_of(piece)) features.push_back({Family::kClass, value_of(c)});
+    features.push_back({FeatureFamily::kPiece, static_cast<std::uint32_t>(id)});
+    for (PieceClass c : classes_of(piece)) features.push_back({FeatureFamily::kClass, value_of(c)});
     const std::string word = to_lower(stripped(piece));
     if (!word.empty()) add_word_features(word, &features);
     for (const auto& level : groups_.of_piece) {
-      if (level[id] >= 0) features.push_back({Family::kGroup, static_cast<std::uint32_t>(level[id])});
+      if (level[id] >= 0) features.push_back({FeatureFamily::kGroup, static_cast<std::uint32_t>(level[id])});
     }
     std::uint32_t n_characters = 0;
     for (std::size_t at = 0; at < word.size(); ++n_characters) {
       at += static_cast<std::size_t>(code_point_at(word, at).n_bytes);
     }
     for (std::uint32_t n : kLengths) {
-      if (n_characters >= n) features.push_back({Family::kLength, n});
+      if (n_characters >= n) features.push_back({FeatureFamily::kLength, n});
     }
     for (std::uint32_t n : kShortLengths) {
-      if (n_characters <= n && n_characters > 0) features.push_back({Family::kShort, n});
+      if (n_characters <= n && n_characters > 0) features.push_back({FeatureFamily::kShort, n});
     }
     for (std::uint32_t rank : kFrequentRanks) {
-      if (rank_[id] < rank) features.push_back({Family::kFrequent, rank});
+      if (rank_[id] < rank) features.push_back({FeatureFamily::kFrequent, rank});
     }
     const bool letters = fine_class_of(piece) <= PieceClass::kNonLatin;
     if (letters) {
-      add_ends(word, Family::kSuffix, &features);
-      add_ends(word, Family::kPrefix, &features);
+      add_ends(word, FeatureFamily::kSuffix, &features);
+      add_ends(word, FeatureFamily::kPrefix, &features);
     }
     return features;
   }
@@ -149,7 +152,7 @@ class Extractor {
   void add_word_so_far(const Place& after);
   void add_history(const Context& context, std::size_t t, const std::string& word_so_far);
 
-  const RunData& run_;
+  const TracedRun& run_;
   const TokenGroups& groups_;
   const ConceptMarks& concepts_;
   FeatureRows rows_;
@@ -199,31 +202,32 @@ void Extractor::read_context(const Context& context) {
     add_word_so_far(state.place());
     add_history(context, t, state.place().word);
     for (std::size_t c = 0; c < concepts_.marks.size(); ++c) {
-      if (concepts_.marks[c].test(t)) add(Slot::kConcept, Family::kConcept, static_cast<std::uint32_t>(c));
+      if (concepts_.marks[c].test(t))
+        add(FeatureOwner::kConcept, FeatureFamily::kConcept, static_cast<std::uint32_t>(c));
     }
-    if (!document.domain.empty()) add(Slot::kDomain, Family::kDomain, domain);
+    if (!document.domain.empty()) add(FeatureOwner::kDomain, FeatureFamily::kDomain, domain);
     rows_.row_begin.push_back(rows_.row_items.size());
   }
 }
 
 void Extractor::add_pieces(const Context& context, std::size_t t) {
   for (const PieceFeature& feature : features_of_piece(run_.tokens.token_id[t])) {
-    const bool ends = feature.family == Family::kSuffix || feature.family == Family::kPrefix;
-    if (!ends) add(Slot::kToken, feature.family, feature.value);  // ends are those of the word so far
+    const bool ends = feature.family == FeatureFamily::kSuffix || feature.family == FeatureFamily::kPrefix;
+    if (!ends) add(FeatureOwner::kToken, feature.family, feature.value);  // ends are those of the word so far
   }
   if (t > context.begin) {
     for (const PieceFeature& feature : features_of_piece(run_.tokens.token_id[t - 1])) {
-      add(Slot::kBefore1, feature.family, feature.value);
+      add(FeatureOwner::kBefore1, feature.family, feature.value);
     }
   }
   if (t > context.begin + 1) {
     for (const PieceFeature& feature : features_of_piece(run_.tokens.token_id[t - 2])) {
-      const bool kept = feature.family <= Family::kGroup;
-      if (kept) add(Slot::kBefore2, feature.family, feature.value);
+      const bool kept = feature.family <= FeatureFamily::kGroup;
+      if (kept) add(FeatureOwner::kBefore2, feature.family, feature.value);
     }
     const std::string pair =
         std::to_string(run_.tokens.token_id[t - 2]) + " " + std::to_string(run_.tokens.token_id[t - 1]);
-    add(Slot::kBefore1, Family::kBigram, string_value(pair));
+    add(FeatureOwner::kBefore1, FeatureFamily::kBigram, string_value(pair));
   }
 }
 
@@ -234,23 +238,23 @@ void Extractor::add_words(const Place& place, std::size_t, bool continues) {
   if (!word1.empty()) {
     std::vector<PieceFeature> features;
     add_word_features(word1, &features);
-    add_ends(word1, Family::kSuffix, &features);
-    for (const PieceFeature& feature : features) add(Slot::kWord1, feature.family, feature.value);
+    add_ends(word1, FeatureFamily::kSuffix, &features);
+    for (const PieceFeature& feature : features) add(FeatureOwner::kWord1, feature.family, feature.value);
   }
   if (!word2.empty()) {
     std::vector<PieceFeature> features;
     add_word_features(word2, &features);
-    for (const PieceFeature& feature : features) add(Slot::kWord2, feature.family, feature.value);
+    for (const PieceFeature& feature : features) add(FeatureOwner::kWord2, feature.family, feature.value);
   }
 }
 
 void Extractor::add_place(const Place& place, bool continues) {
   const auto inside = [&](bool holds, Inside what) {
-    if (holds) add(Slot::kPlace, Family::kInside, value_of(what));
+    if (holds) add(FeatureOwner::kPlace, FeatureFamily::kInside, value_of(what));
   };
-  add(Slot::kToken, Family::kStart, continues ? 0 : 1);
-  if (word_part_ == 2) add(Slot::kToken, Family::kStart, 2);
-  if (word_part_ > 2) add(Slot::kToken, Family::kStart, 3);
+  add(FeatureOwner::kToken, FeatureFamily::kStart, continues ? 0 : 1);
+  if (word_part_ == 2) add(FeatureOwner::kToken, FeatureFamily::kStart, 2);
+  if (word_part_ > 2) add(FeatureOwner::kToken, FeatureFamily::kStart, 3);
   inside(place.in_math, Inside::kMath);
   inside(place.in_display_math, Inside::kDisplayMath);
   inside(place.in_comment, Inside::kComment);
@@ -260,40 +264,42 @@ void Extractor::add_place(const Place& place, bool continues) {
   inside(place.in_number, Inside::kNumber);
   inside(place.in_tag, Inside::kTag);
   inside(place.in_call, Inside::kCall);
-  const auto line = [&](bool holds, Line what) {
-    if (holds) add(Slot::kPlace, Family::kLine, value_of(what));
+  const auto line = [&](bool holds, LinePart what) {
+    if (holds) add(FeatureOwner::kPlace, FeatureFamily::kLine, value_of(what));
   };
-  line(place.line_blank && place.line_known, Line::kStart);
-  line(place.text_start, Line::kFirstOfText);
-  line(place.after_blank_line && place.line_blank, Line::kAfterBlankLine);
-  line(place.sentence_start, Line::kSentenceStart);
-  line(place.space_before, Line::kAfterSpace);
-  if (place.line_known) add_at_least(Slot::kPlace, Family::kIndent, kIndents, place.indent);
-  add_at_least(Slot::kPlace, Family::kLineLength, kLineLengths, place.line_length);
-  if (!place.line_first.empty()) add(Slot::kPlace, Family::kLineFirst, string_value(place.line_first));
-  if (place.bracket != 0) add(Slot::kPlace, Family::kBracketKind, static_cast<std::uint32_t>(place.bracket));
-  add_at_least(Slot::kPlace, Family::kDepth, kDepths, place.depth);
-  if (!place.argument.empty()) add(Slot::kPlace, Family::kArgument, string_value(place.argument));
-  if (!place.environment.empty()) add(Slot::kPlace, Family::kEnvironment, string_value(place.environment));
-  add(Slot::kPlace, Family::kTextKind, value_of(place.kind));
+  line(place.line_blank && place.line_known, LinePart::kStart);
+  line(place.text_start, LinePart::kFirstOfText);
+  line(place.after_blank_line && place.line_blank, LinePart::kAfterBlankLine);
+  line(place.sentence_start, LinePart::kSentenceStart);
+  line(place.space_before, LinePart::kAfterSpace);
+  if (place.line_known) add_at_least(FeatureOwner::kPlace, FeatureFamily::kIndent, kIndents, place.indent);
+  add_at_least(FeatureOwner::kPlace, FeatureFamily::kLineLength, kLineLengths, place.line_length);
+  if (!place.line_first.empty()) add(FeatureOwner::kPlace, FeatureFamily::kLineFirst, string_value(place.line_first));
+  if (place.bracket != 0)
+    add(FeatureOwner::kPlace, FeatureFamily::kBracketKind, static_cast<std::uint32_t>(place.bracket));
+  add_at_least(FeatureOwner::kPlace, FeatureFamily::kDepth, kDepths, place.depth);
+  if (!place.argument.empty()) add(FeatureOwner::kPlace, FeatureFamily::kArgument, string_value(place.argument));
+  if (!place.environment.empty())
+    add(FeatureOwner::kPlace, FeatureFamily::kEnvironment, string_value(place.environment));
+  add(FeatureOwner::kPlace, FeatureFamily::kTextKind, value_of(place.kind));
   if (place.last_mark != 0 && !is_letter(place.last_mark) && !is_digit(place.last_mark)) {
-    add(Slot::kPlace, Family::kLastMark, place.last_mark);
+    add(FeatureOwner::kPlace, FeatureFamily::kLastMark, place.last_mark);
   }
-  add_at_most(Slot::kPlace, Family::kSentenceWords, kFewWords, place.n_sentence_words);
-  add_at_least(Slot::kPlace, Family::kLongSentence, kManyWords, place.n_sentence_words);
+  add_at_most(FeatureOwner::kPlace, FeatureFamily::kSentenceWords, kFewWords, place.n_sentence_words);
+  add_at_least(FeatureOwner::kPlace, FeatureFamily::kLongSentence, kManyWords, place.n_sentence_words);
 }
 
 void Extractor::add_word_so_far(const Place& after) {
   if (after.word.empty()) return;
-  add(Slot::kPlace, Family::kWordSoFar, string_value(after.word));
+  add(FeatureOwner::kPlace, FeatureFamily::kWordSoFar, string_value(after.word));
   std::vector<PieceFeature> features;
-  add_ends(after.word, Family::kSuffix, &features);
-  add_ends(after.word, Family::kPrefix, &features);
-  for (const PieceFeature& feature : features) add(Slot::kToken, feature.family, feature.value);
+  add_ends(after.word, FeatureFamily::kSuffix, &features);
+  add_ends(after.word, FeatureFamily::kPrefix, &features);
+  for (const PieceFeature& feature : features) add(FeatureOwner::kToken, feature.family, feature.value);
 }
 
 void Extractor::add_history(const Context& context, std::size_t t, const std::string& word_so_far) {
-  const auto seen = [&](Seen what) { add(Slot::kHistory, Family::kSeen, value_of(what)); };
+  const auto seen = [&](Seen what) { add(FeatureOwner::kHistory, FeatureFamily::kSeen, value_of(what)); };
   const auto& ids = run_.tokens.token_id;
   const auto key = [](std::int32_t a, std::int32_t b) {
     return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(a)) << 32) | static_cast<std::uint32_t>(b);
@@ -315,29 +321,30 @@ void Extractor::add_history(const Context& context, std::size_t t, const std::st
   const auto last = last_seen_.find(ids[t]);
   if (last != last_seen_.end()) {
     seen(Seen::kToken);
-    add_at_most(Slot::kHistory, Family::kRecent, kRecentDistances, static_cast<std::int64_t>(t - last->second));
+    add_at_most(FeatureOwner::kHistory, FeatureFamily::kRecent, kRecentDistances,
+                static_cast<std::int64_t>(t - last->second));
   }
   if (!word_so_far.empty() && !words_seen_.try_emplace(word_so_far, t).second) seen(Seen::kWord);
   const auto position = static_cast<std::uint32_t>(run_.tokens.context_position[t]);
   for (std::uint32_t n : kEarly) {
-    if (position < n) add(Slot::kHistory, Family::kContextPosition, n);
+    if (position < n) add(FeatureOwner::kHistory, FeatureFamily::kContextPosition, n);
   }
   const auto in_document = static_cast<std::uint32_t>(run_.tokens.position[t]);
   for (std::uint32_t n : kDocumentStarts) {
-    if (in_document < n) add(Slot::kHistory, Family::kDocumentStart, n);
+    if (in_document < n) add(FeatureOwner::kHistory, FeatureFamily::kDocumentStart, n);
   }
 }
 
 }  // namespace
 
-FeatureRows extract_features(const RunData& run, const std::vector<bool>& in_explain, const TokenGroups& groups,
+FeatureRows extract_features(const TracedRun& run, const std::vector<bool>& in_explain, const TokenGroups& groups,
                              const ConceptMarks& concepts) {
   MOESCOPE_ASSERT(in_explain.size() == run.tokens.size());
   return Extractor(run, in_explain, groups, concepts).run();
 }
 
 PredicateTable make_predicates(const FeatureRows& rows, const std::vector<std::uint32_t>& rows_order,
-                               std::size_t n_explain, const RunData& run, const TokenGroups& groups,
+                               std::size_t n_explain, const TracedRun& run, const TokenGroups& groups,
                                const PredicateOptions& options, PredicateCounts* counts) {
   const std::size_t n_features = rows.features.size();
   std::vector<std::int64_t> support(n_features, 0);
@@ -360,7 +367,7 @@ PredicateTable make_predicates(const FeatureRows& rows, const std::vector<std::u
   }
   std::sort(kept.begin(), kept.end(), [&](auto a, auto b) {
     const FeatureKey &x = rows.features[a], &y = rows.features[b];
-    return std::tuple(x.family, x.slot, x.value) < std::tuple(y.family, y.slot, y.value);
+    return std::tuple(x.family, x.owner, x.value) < std::tuple(y.family, y.owner, y.value);
   });
 
   std::vector<std::int32_t> column_of(n_features, -1);

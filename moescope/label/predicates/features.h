@@ -8,12 +8,12 @@
 
 #include "moescope/label/predicates/predicates.h"
 #include "moescope/label/predicates/token_groups.h"
-#include "moescope/label/run_data.h"
+#include "moescope/label/traced_run.h"
 
 namespace moescope::label {
 
 // Whose property a feature is.
-enum class Slot : std::uint8_t {
+enum class FeatureOwner : std::uint8_t {
   kToken,
   kBefore1,  // the token before
   kBefore2,  // the token before that
@@ -26,7 +26,7 @@ enum class Slot : std::uint8_t {
 };
 
 // In the order of preference: of two columns that are equal, the one of the earlier family stays.
-enum class Family : std::uint8_t {
+enum class FeatureFamily : std::uint8_t {
   kPiece,         // token id
   kWord,          // lower-case text without white space
   kClass,         // PieceClass
@@ -74,15 +74,15 @@ enum class Inside : std::uint8_t {
   kBrackets,
   kCount
 };
-enum class Line : std::uint8_t { kStart, kFirstOfText, kAfterBlankLine, kSentenceStart, kAfterSpace, kCount };
+enum class LinePart : std::uint8_t { kStart, kFirstOfText, kAfterBlankLine, kSentenceStart, kAfterSpace, kCount };
 enum class Seen : std::uint8_t { kToken, kWord, kPair, kTriple, kCopy, kPreviousSeen, kCount };
 
 struct FeatureKey {
-  Slot slot;
-  Family family;
+  FeatureOwner owner;
+  FeatureFamily family;
   std::uint32_t value;
   std::uint64_t packed() const {
-    return (static_cast<std::uint64_t>(slot) << 40) | (static_cast<std::uint64_t>(family) << 32) | value;
+    return (static_cast<std::uint64_t>(owner) << 40) | (static_cast<std::uint64_t>(family) << 32) | value;
   }
 };
 
@@ -92,7 +92,7 @@ struct FeatureRows {
   std::vector<std::size_t> row_begin;      // [N + 1]
   std::vector<std::uint32_t> row_items;    // feature numbers by token
   std::vector<std::string> strings;        // what string values point to
-  std::vector<std::string> concept_names;  // values of Slot::kConcept
+  std::vector<std::string> concept_names;  // values of FeatureOwner::kConcept
 };
 
 // Concept marks by token: `marks[c]` has N bits. Empty without concepts.
@@ -102,11 +102,11 @@ struct ConceptMarks {
 };
 
 // `in_explain` [N]: tokens whose counts may be used (piece frequencies). Reads run.tokens, documents and pieces only.
-FeatureRows extract_features(const RunData& run, const std::vector<bool>& in_explain, const TokenGroups& groups,
+FeatureRows extract_features(const TracedRun& run, const std::vector<bool>& in_explain, const TokenGroups& groups,
                              const ConceptMarks& concepts);
 
 // How a feature is said (feature_names.cc).
-Predicate describe(const FeatureKey& key, const FeatureRows& rows, const RunData& run, const TokenGroups& groups);
+Predicate describe(const FeatureKey& key, const FeatureRows& rows, const TracedRun& run, const TokenGroups& groups);
 
 struct PredicateOptions {
   std::int64_t min_support = 20;        // explain tokens where it must hold, and where it must not
@@ -122,7 +122,7 @@ struct PredicateCounts {
 
 // Columns in the order of `rows_order` (row i is token rows_order[i]); the first n_explain rows are the explain part.
 PredicateTable make_predicates(const FeatureRows& rows, const std::vector<std::uint32_t>& rows_order,
-                               std::size_t n_explain, const RunData& run, const TokenGroups& groups,
+                               std::size_t n_explain, const TracedRun& run, const TokenGroups& groups,
                                const PredicateOptions& options, PredicateCounts* counts);
 
 }  // namespace moescope::label

@@ -4,7 +4,7 @@
 
 namespace moescope::label {
 
-TestScorer::TestScorer(const Split& split, const stats::Resamples& resamples, const Target& target)
+TestScorer::TestScorer(const TokenSplit& split, const stats::Resamples& resamples, const Target& target)
     : split_(split),
       resamples_(resamples),
       positive_(split.n_rows()),
@@ -68,9 +68,9 @@ std::optional<double> TestScorer::left_out_share(const Bits& predicted) const {
   return static_cast<double>(n) / static_cast<double>(left_out_.size());
 }
 
-std::optional<Difference> difference(const stats::Resamples& resamples, const Score& rule, const Score& control) {
+std::optional<ScoreDifference> difference(const stats::Resamples& resamples, const Score& rule, const Score& control) {
   if (!rule.f1 || !control.f1) return std::nullopt;
-  Difference result;
+  ScoreDifference result;
   result.mean = *rule.f1 - *control.f1;
   std::vector<double> draws(rule.draws.size());
   for (std::size_t r = 0; r < draws.size(); ++r) draws[r] = rule.draws[r] - control.draws[r];
@@ -79,7 +79,7 @@ std::optional<Difference> difference(const stats::Resamples& resamples, const Sc
 }
 
 std::vector<std::int32_t> best_pieces(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known,
-                                      const Split& split, const Target& target, std::size_t n_chosen) {
+                                      const TokenSplit& split, const Target& target, std::size_t n_chosen) {
   std::vector<std::int64_t> n(n_pieces_known, 0), hits(n_pieces_known, 0);
   for (std::size_t row = 0; row < split.n_explain; ++row) ++n[static_cast<std::size_t>(token_of_row[row])];
   for (std::uint32_t row : target.left_out) {
@@ -114,8 +114,8 @@ std::vector<std::int32_t> best_pieces(const std::vector<std::int32_t>& token_of_
   return chosen;
 }
 
-PieceCurve piece_curve(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known, const Split& split,
-                       const Target& target, std::size_t n_max) {
+PieceCurve piece_curve(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known,
+                       const TokenSplit& split, const Target& target, std::size_t n_max) {
   const std::vector<std::int32_t> pieces = best_pieces(token_of_row, n_pieces_known, split, target, n_max);
   const auto curve = [&](std::size_t begin, std::size_t end) {
     std::vector<std::int64_t> n(n_pieces_known, 0), hits(n_pieces_known, 0);

@@ -28,7 +28,7 @@ struct Score {
 };
 
 // A paired difference of F1s.
-struct Difference {
+struct ScoreDifference {
   double mean = 0;  // on the test rows themselves
   std::optional<stats::Interval> interval;
   bool above_zero() const { return interval && interval->low > 0; }
@@ -37,7 +37,7 @@ struct Difference {
 // Scores predictions about one expert. Views split and resamples; thread-safe to read.
 class TestScorer {
  public:
-  TestScorer(const Split& split, const stats::Resamples& resamples, const Target& target);
+  TestScorer(const TokenSplit& split, const stats::Resamples& resamples, const Target& target);
 
   Score score(const Bits& predicted) const;  // bits over all rows
   Score score_always() const;
@@ -48,7 +48,7 @@ class TestScorer {
  private:
   Score finish(const stats::UnitCounts& counts) const;
 
-  const Split& split_;
+  const TokenSplit& split_;
   const stats::Resamples& resamples_;
   Bits positive_, judged_;  // test rows
   std::vector<double> positive_by_unit_;
@@ -57,18 +57,18 @@ class TestScorer {
 };
 
 // Empty if one of the two has no F1.
-std::optional<Difference> difference(const stats::Resamples& resamples, const Score& rule, const Score& control);
+std::optional<ScoreDifference> difference(const stats::Resamples& resamples, const Score& rule, const Score& control);
 
 // The control of single pieces: token ids, chosen one at a time so that F1 on the explain rows is largest.
 // `token_of_row` gives a row's token id.
 std::vector<std::int32_t> best_pieces(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known,
-                                      const Split& split, const Target& target, std::size_t n_chosen);
+                                      const TokenSplit& split, const Target& target, std::size_t n_chosen);
 // F1 of the control with 0, 1, ... n_max pieces on the explain and on the validation rows. [n_max + 1] each.
 struct PieceCurve {
   std::vector<double> explain, validation;
 };
-PieceCurve piece_curve(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known, const Split& split,
-                       const Target& target, std::size_t n_max);
+PieceCurve piece_curve(const std::vector<std::int32_t>& token_of_row, std::size_t n_pieces_known,
+                       const TokenSplit& split, const Target& target, std::size_t n_max);
 Bits rows_of_pieces(const std::vector<std::int32_t>& token_of_row, const std::vector<std::int32_t>& pieces);
 
 }  // namespace moescope::label

@@ -15,10 +15,10 @@ struct Unit {
   std::vector<Context> contexts;
   std::int64_t n_tokens = 0;
   std::uint64_t order = 0;
-  Part part = Part::kExplain;
+  TracePart part = TracePart::kExplain;
 };
 
-std::vector<Unit> make_units(const RunData& run, bool by_document, std::uint64_t seed) {
+std::vector<Unit> make_units(const TracedRun& run, bool by_document, std::uint64_t seed) {
   std::vector<Unit> units;
   std::map<std::int64_t, std::size_t> place;
   std::int64_t n_contexts = 0;
@@ -26,7 +26,7 @@ std::vector<Unit> make_units(const RunData& run, bool by_document, std::uint64_t
     const std::int64_t key = by_document ? context.doc_idx : n_contexts;
     ++n_contexts;
     const auto [found, added] = place.try_emplace(key, units.size());
-    if (added) units.push_back({key, {}, 0, hash64(seed, static_cast<std::uint64_t>(key)), Part::kExplain});
+    if (added) units.push_back({key, {}, 0, hash64(seed, static_cast<std::uint64_t>(key)), TracePart::kExplain});
     Unit& unit = units[found->second];
     unit.contexts.push_back(context);
     unit.n_tokens += static_cast<std::int64_t>(context.end - context.begin);
@@ -34,7 +34,7 @@ std::vector<Unit> make_units(const RunData& run, bool by_document, std::uint64_t
   return units;
 }
 
-void deal(const RunData& run, const SplitOptions& options, std::vector<Unit>* units) {
+void deal(const TracedRun& run, const SplitOptions& options, std::vector<Unit>* units) {
   std::map<std::string, std::vector<Unit*>> by_domain;
   for (Unit& unit : *units) {
     by_domain[run.documents[static_cast<std::size_t>(unit.contexts[0].doc_idx)].domain].push_back(&unit);
@@ -47,7 +47,7 @@ void deal(const RunData& run, const SplitOptions& options, std::vector<Unit>* un
       const auto n = static_cast<double>(unit->n_tokens);
       for (std::size_t part = 0; part < 3; ++part) lacking[part] += options.shares[part] * n;
       const auto best = static_cast<std::size_t>(std::max_element(lacking.begin(), lacking.end()) - lacking.begin());
-      unit->part = static_cast<Part>(best);
+      unit->part = static_cast<TracePart>(best);
       lacking[best] -= n;
     }
   }
@@ -55,12 +55,12 @@ void deal(const RunData& run, const SplitOptions& options, std::vector<Unit>* un
 
 }  // namespace
 
-Split split_tokens(const RunData& run, const SplitOptions& options) {
+TokenSplit split_tokens(const TracedRun& run, const SplitOptions& options) {
   const std::set<std::int32_t> documents(run.tokens.doc_idx.begin(), run.tokens.doc_idx.end());
   const bool by_document = static_cast<std::int64_t>(documents.size()) >= SplitOptions::kMinDocuments;
   std::vector<Unit> units = make_units(run, by_document, options.seed);
   deal(run, options, &units);
-  Split split;
+  TokenSplit split;
   split.unit = by_document ? "document" : "context";
   split.token_of_row.reserve(run.tokens.size());
   std::array<std::size_t*, 3> sizes = {&split.n_explain, &split.n_validation, &split.n_test};
@@ -71,7 +71,7 @@ Split split_tokens(const RunData& run, const SplitOptions& options) {
       for (const Context& context : unit.contexts) {
         for (std::size_t t = context.begin; t < context.end; ++t) {
           split.token_of_row.push_back(static_cast<std::uint32_t>(t));
-          if (static_cast<Part>(part) == Part::kTest) split.test_unit.push_back(unit_number);
+          if (static_cast<TracePart>(part) == TracePart::kTest) split.test_unit.push_back(unit_number);
           ++*sizes[part];
         }
       }

@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "moescope/label/run_data.h"
+#include "moescope/label/traced_run.h"
 
 namespace moescope::label {
 
-enum class Part : std::uint8_t { kExplain, kValidation, kTest };
+enum class TracePart : std::uint8_t { kExplain, kValidation, kTest };
 
 struct SplitOptions {
   static constexpr std::int64_t kMinDocuments = 12;
@@ -25,7 +25,7 @@ struct SplitOptions {
 };
 
 // Rows are tokens in the order explain, validation, test (corpus order within a part).
-struct Split {
+struct TokenSplit {
   std::string unit;                                         // "document" or "context"
   std::vector<std::uint32_t> token_of_row;                  // [N]
   std::size_t n_explain = 0, n_validation = 0, n_test = 0;  // rows; they follow one another in this order
@@ -36,6 +36,6 @@ struct Split {
   std::size_t n_rows() const { return token_of_row.size(); }
 };
 
-Split split_tokens(const RunData& run, const SplitOptions& options);
+TokenSplit split_tokens(const TracedRun& run, const SplitOptions& options);
 
 }  // namespace moescope::label

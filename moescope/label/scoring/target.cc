@@ -20,7 +20,7 @@ float half_score_threshold(std::vector<float> scores) {
   return scores.back();
 }
 
-std::vector<Target> make_targets(const RunData& run, const LayerRouting& routing, const Split& split,
+std::vector<Target> make_targets(const TracedRun& run, const LayerRouting& routing, const TokenSplit& split,
                                  bool any_routing) {
   const auto k = static_cast<std::size_t>(run.n_experts_per_token);
   MOESCOPE_ASSERT(routing.expert_ids.size() == split.n_rows() * k && routing.scores.size() == split.n_rows() * k);

@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "moescope/label/run_data.h"
 #include "moescope/label/scoring/split.h"
+#include "moescope/label/traced_run.h"
 
 namespace moescope::label {
 
@@ -27,7 +27,8 @@ struct Target {
 };
 
 // Targets of all experts of a layer, the shared one last if there is one.
-std::vector<Target> make_targets(const RunData& run, const LayerRouting& routing, const Split& split, bool any_routing);
+std::vector<Target> make_targets(const TracedRun& run, const LayerRouting& routing, const TokenSplit& split,
+                                 bool any_routing);
 
 // Smallest score of the strongest ones that together carry at least kScoreShare of the sum; infinite for none.
 float half_score_threshold(std::vector<float> scores);

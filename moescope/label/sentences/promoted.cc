@@ -25,14 +25,14 @@ struct LayerCounts {
   std::int64_t n = 0;
 };
 
-LayerCounts count_promoted(const RunData& run, int layer_idx) {
+LayerCounts count_promoted(const TracedRun& run, int layer_idx) {
   LayerCounts counts;
   const bool has_shared = run.shared_layers.contains(layer_idx);
   counts.of_expert.resize(static_cast<std::size_t>(run.n_experts + (has_shared ? 1 : 0)));
   counts.n_of_expert.resize(counts.of_expert.size(), 0);
   std::set<std::tuple<std::int32_t, std::int32_t, std::int32_t>> seen;  // expert, document, position
-  const Evidence& evidence = run.evidence;
-  constexpr std::size_t kSlots = Evidence::kStrongest * Evidence::kPromoted;
+  const TracedEvidence& evidence = run.evidence;
+  constexpr std::size_t kSlots = TracedEvidence::kStrongest * TracedEvidence::kPromoted;
   for (std::size_t w = 0; w < evidence.size(); ++w) {
     if (evidence.layer[w] != layer_idx) continue;
     const bool strong = evidence.kind[w] == 0 || evidence.decile[w] >= 5;
@@ -52,7 +52,7 @@ LayerCounts count_promoted(const RunData& run, int layer_idx) {
 }
 
 // The wide class or function-word class that makes up most of what is promoted, if more than in the layer.
-std::string dominant_class(const RunData& run, const CountsByPiece& expert, std::int64_t n_expert,
+std::string dominant_class(const TracedRun& run, const CountsByPiece& expert, std::int64_t n_expert,
                            const CountsByPiece& layer, std::int64_t n_layer) {
   const auto by_class = [&](const CountsByPiece& counts) {
     std::map<PieceClass, std::int64_t> n;
@@ -77,11 +77,11 @@ std::string dominant_class(const RunData& run, const CountsByPiece& expert, std:
   return best;
 }
 
-std::string said(const RunData& run, const Promoted& promoted, const CountsByPiece& expert, const CountsByPiece& layer,
-                 std::int64_t n_layer) {
+std::string said(const TracedRun& run, const Promoted& promoted, const CountsByPiece& expert,
+                 const CountsByPiece& layer, std::int64_t n_layer) {
   std::vector<std::string> shown_pieces;
   std::int64_t n_shown = 0;
-  for (const PromotedPiece& piece : promoted.pieces) {
+  for (const TellingPiece& piece : promoted.pieces) {
     if (shown_pieces.size() == 3) break;
     const std::string text = shown(piece.piece);
     shown_pieces.push_back(text);
@@ -99,7 +99,7 @@ std::string said(const RunData& run, const Promoted& promoted, const CountsByPie
 
 }  // namespace
 
-std::vector<Promoted> summarise_promoted(const RunData& run, int layer_idx) {
+std::vector<Promoted> summarize_promoted(const TracedRun& run, int layer_idx) {
   LayerCounts counts = count_promoted(run, layer_idx);
   std::vector<Promoted> promoted(counts.of_expert.size());
   for (std::size_t e = 0; e < promoted.size(); ++e) {
@@ -108,7 +108,7 @@ std::vector<Promoted> summarise_promoted(const RunData& run, int layer_idx) {
       counts.n += counts.n_of_expert[e];
     }
     promoted[e].n = counts.n_of_expert[e];
-    std::vector<std::pair<double, PromotedPiece>> found;
+    std::vector<std::pair<double, TellingPiece>> found;
     for (const auto& [piece, n] : counts.of_expert[e]) {
       const double share = static_cast<double>(n) / static_cast<double>(promoted[e].n);
       const double layer_share = static_cast<double>(counts.all.at(piece)) / static_cast<double>(counts.n);

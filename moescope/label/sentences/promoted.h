@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "moescope/label/run_data.h"
+#include "moescope/label/traced_run.h"
 
 namespace moescope::label {
 
@@ -22,19 +22,19 @@ inline constexpr double kDominantClassShare = 0.5;    // a class must be so much
 inline constexpr double kDominantClassLift = 1.5;
 inline constexpr std::size_t kMaxPromotedPieces = 8;
 
-struct PromotedPiece {
+struct TellingPiece {
   std::string piece;  // as in the vocabulary
   double lift = 0;
   std::int64_t n = 0;
 };
 
 struct Promoted {
-  std::vector<PromotedPiece> pieces;  // most telling first
-  std::string text;                   // "promotes '$' and ')'"; "" where nothing dominates
-  std::int64_t n = 0;                 // promoted tokens counted
+  std::vector<TellingPiece> pieces;  // most telling first
+  std::string text;                  // "promotes '$' and ')'"; "" where nothing dominates
+  std::int64_t n = 0;                // promoted tokens counted
 };
 
 // By expert of one layer.
-std::vector<Promoted> summarise_promoted(const RunData& run, int layer_idx);
+std::vector<Promoted> summarize_promoted(const TracedRun& run, int layer_idx);
 
 }  // namespace moescope::label

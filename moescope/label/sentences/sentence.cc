@@ -9,19 +9,19 @@ namespace moescope::label {
 
 namespace {
 
-struct Word {
+struct ShareWord {
   double from;
   const char* word;
 };
 
-constexpr Word kRecallWords[] = {{0.9, "Nearly always"}, {0.6, "Mostly"},    {0.4, "About half of the time"},
-                                 {0.2, "Often"},         {0.1, "Sometimes"}, {0.0, "Now and then"}};
-constexpr Word kPrecisionWords[] = {
+constexpr ShareWord kRecallWords[] = {{0.9, "Nearly always"}, {0.6, "Mostly"},    {0.4, "About half of the time"},
+                                      {0.2, "Often"},         {0.1, "Sometimes"}, {0.0, "Now and then"}};
+constexpr ShareWord kPrecisionWords[] = {
     {0.9, "nearly all"}, {0.6, "most"}, {0.4, "about half"}, {0.2, "some"}, {0.0, "few"}};
 
 template <std::size_t n>
-const char* word_for(const Word (&words)[n], double value) {
-  for (const Word& word : words) {
+const char* word_for(const ShareWord (&words)[n], double value) {
+  for (const ShareWord& word : words) {
     if (value >= word.from) return word.word;
   }
   return words[n - 1].word;

@@ -49,7 +49,7 @@ json estimate_json(const std::optional<stats::Estimate>& estimate) {
 
 json optional_json(const std::optional<double>& value) { return value ? json(*value) : json(); }
 
-json model_json(const ComparedModel& model, const std::vector<Measure>& measures) {
+json model_json(const ComparedModel& model, const std::vector<ModelMeasure>& measures) {
   json of_model = {{"name", model.name},
                    {"is_dense", model.table.is_dense},
                    {"n_layers", model.table.layers.size()},
@@ -60,7 +60,7 @@ json model_json(const ComparedModel& model, const std::vector<Measure>& measures
                    {"active_frac", optional_json(model.active_frac)},
                    {"mean_active_neurons", optional_json(model.mean_active_neurons)},
                    {"measures", json::object()}};
-  for (const Measure& row : measures) {
+  for (const ModelMeasure& row : measures) {
     of_model["measures"][row.measure][std::to_string(row.k)] = estimate_json(row.estimate);
   }
   return of_model;
@@ -161,14 +161,14 @@ CompareResult compare(const CompareOptions& options, const Console& console) {
   summary = {{"schema", 1}, {"models", json::array()}, {"differences", json::array()}};
   summary["settings"] = io::settings_json(options);
   console.status("computing aggregates");
-  std::vector<Measure> measures;
+  std::vector<ModelMeasure> measures;
   for (const ComparedModel& model : models) {
-    const std::vector<Measure> of_model = all_measures(model, options);
+    const std::vector<ModelMeasure> of_model = all_measures(model, options);
     summary["models"].push_back(model_json(model, of_model));
     measures.insert(measures.end(), of_model.begin(), of_model.end());
   }
-  const std::vector<Difference> differences = all_differences(models, options);
-  for (const Difference& row : differences) {
+  const std::vector<ModelDifference> differences = all_differences(models, options);
+  for (const ModelDifference& row : differences) {
     summary["differences"].push_back({{"model", row.model},
                                       {"against", row.against},
                                       {"measure", row.measure},

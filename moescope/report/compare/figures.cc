@@ -16,11 +16,11 @@ namespace {
 
 std::string style() { return plot::axes(plot::GridLines::kHorizontal) + plot::translucent_bands(); }
 
-using Rows = std::vector<const Measure*>;
+using Rows = std::vector<const ModelMeasure*>;
 
-Rows rows_of(const std::vector<Measure>& measures, const std::string& model, const std::string& measure) {
+Rows rows_of(const std::vector<ModelMeasure>& measures, const std::string& model, const std::string& measure) {
   Rows rows;
-  for (const Measure& row : measures) {
+  for (const ModelMeasure& row : measures) {
     if (row.model == model && row.measure == measure && row.estimate) rows.push_back(&row);
   }
   return rows;
@@ -29,7 +29,7 @@ Rows rows_of(const std::vector<Measure>& measures, const std::string& model, con
 // "x value low high" for each k.
 std::string lines_of(const Rows& rows, bool normalised) {
   std::string lines;
-  for (const Measure* row : rows) {
+  for (const ModelMeasure* row : rows) {
     lines += fmt::format("{} {} {} {}\n", normalised ? *row->k_over_active : row->k, row->estimate->value,
                          row->estimate->interval.low, row->estimate->interval.high);
   }
@@ -68,7 +68,7 @@ std::string f1_axis(const std::string& title, const std::string& range = "") {
 std::string f1_range(const std::vector<Rows>& all) {
   double low = 1, high = 0;
   for (const Rows& rows : all) {
-    for (const Measure* row : rows) {
+    for (const ModelMeasure* row : rows) {
       low = std::min(low, row->estimate->interval.low);
       high = std::max(high, row->estimate->interval.high);
     }
@@ -84,7 +84,7 @@ const ProbeTable& widest(const std::vector<ComparedModel>& models) {
       ->table;
 }
 
-plot::Figure curves(const std::vector<ComparedModel>& models, const std::vector<Measure>& measures) {
+plot::Figure curves(const std::vector<ComparedModel>& models, const std::vector<ModelMeasure>& measures) {
   plot::Figure figure{"curves", style(), "", 480, 420};
   const bool all_dense =
       std::all_of(models.begin(), models.end(), [](const ComparedModel& model) { return model.table.is_dense; });
@@ -112,7 +112,7 @@ plot::Figure curves(const std::vector<ComparedModel>& models, const std::vector<
   return figure;
 }
 
-plot::Figure normalised(const std::vector<ComparedModel>& models, const std::vector<Measure>& measures) {
+plot::Figure normalised(const std::vector<ComparedModel>& models, const std::vector<ModelMeasure>& measures) {
   plot::Figure figure{"curves_normalised", style(), "", 620, 440};
   Plot plot;
   std::vector<Rows> everything;
@@ -244,7 +244,7 @@ plot::Figure scatter(const std::vector<ComparedModel>& models, const CompareOpti
   return figure;
 }
 
-plot::Figure sparsity(const std::vector<ComparedModel>& models, const std::vector<Measure>& measures) {
+plot::Figure sparsity(const std::vector<ComparedModel>& models, const std::vector<ModelMeasure>& measures) {
   plot::Figure figure{"sparsity", style(), "", 620, 440};
   std::vector<std::string> clauses;
   std::string labels;
@@ -254,7 +254,7 @@ plot::Figure sparsity(const std::vector<ComparedModel>& models, const std::vecto
     std::vector<std::pair<double, std::string>> lines;
     for (const ComparedModel& model : models) {
       if (!model.active_frac) continue;
-      for (const Measure* row : rows_of(measures, model.name, aggregate_word(Aggregate::kBestExpert))) {
+      for (const ModelMeasure* row : rows_of(measures, model.name, aggregate_word(Aggregate::kBestExpert))) {
         if (row->k != shown[i]) continue;
         shares.insert(*model.active_frac);
         lines.emplace_back(*model.active_frac, fmt::format("{} {} {} {}\n", *model.active_frac, row->estimate->value,
@@ -316,14 +316,14 @@ plot::Figure close_experts(const std::vector<ComparedModel>& models, const Compa
   return figure;
 }
 
-plot::Figure controls(const std::vector<ComparedModel>& models, const std::vector<Measure>& measures) {
-  struct Line {
+plot::Figure controls(const std::vector<ComparedModel>& models, const std::vector<ModelMeasure>& measures) {
+  struct ControlCurve {
     const char *measure, *title, *dash;
   };
-  const std::vector<Line> lines = {{"best_expert", "best of all experts", ""},
-                                   {"select_then_test", "chosen on validation, then tested", "dt 2"},
-                                   {"matched", "random subsets of neurons", "dt 4"},
-                                   {"shuffled", "shuffled labels", "dt 3"}};
+  const std::vector<ControlCurve> lines = {{"best_expert", "best of all experts", ""},
+                                           {"select_then_test", "chosen on validation, then tested", "dt 2"},
+                                           {"matched", "random subsets of neurons", "dt 4"},
+                                           {"shuffled", "shuffled labels", "dt 3"}};
   plot::Figure figure{"controls", style(), "", 0, 0};
   std::size_t n_panels = 0;
   std::string panels;
@@ -353,7 +353,7 @@ plot::Figure controls(const std::vector<ComparedModel>& models, const std::vecto
 }  // namespace
 
 std::vector<plot::Figure> compare_figures(const std::vector<ComparedModel>& models,
-                                          const std::vector<Measure>& measures, const CompareOptions& options,
+                                          const std::vector<ModelMeasure>& measures, const CompareOptions& options,
                                           std::vector<std::string>& notes) {
   std::vector<plot::Figure> figures;
   const auto add = [&](plot::Figure figure, const char* why_not) {

@@ -18,7 +18,7 @@
 namespace moescope::report {
 
 std::vector<plot::Figure> compare_figures(const std::vector<ComparedModel>& models,
-                                          const std::vector<Measure>& measures, const CompareOptions& options,
+                                          const std::vector<ModelMeasure>& measures, const CompareOptions& options,
                                           std::vector<std::string>& notes);
 
 }  // namespace moescope::report

@@ -74,8 +74,8 @@ void set_estimate(const std::optional<stats::Estimate>& estimate, std::optional<
 
 }  // namespace
 
-std::vector<Measure> all_measures(const ComparedModel& model, const CompareOptions& options) {
-  std::vector<Measure> measures;
+std::vector<ModelMeasure> all_measures(const ComparedModel& model, const CompareOptions& options) {
+  std::vector<ModelMeasure> measures;
   const auto add = [&](const std::string& measure, std::int32_t k, std::optional<stats::Estimate> estimate) {
     std::optional<double> ratio;
     if (model.mean_active_neurons && *model.mean_active_neurons > 0) ratio = k / *model.mean_active_neurons;
@@ -108,8 +108,8 @@ std::vector<Measure> all_measures(const ComparedModel& model, const CompareOptio
   return measures;
 }
 
-std::vector<Difference> all_differences(const std::vector<ComparedModel>& models, const CompareOptions& options) {
-  std::vector<Difference> differences;
+std::vector<ModelDifference> all_differences(const std::vector<ComparedModel>& models, const CompareOptions& options) {
+  std::vector<ModelDifference> differences;
   const ComparedModel& first = models.front();
   for (std::size_t m = 1; m < models.size(); ++m) {
     const ComparedModel& model = models[m];
@@ -137,9 +137,9 @@ std::vector<Difference> all_differences(const std::vector<ComparedModel>& models
   return differences;
 }
 
-std::vector<run::CurveRow> curve_rows(const std::vector<Measure>& measures) {
+std::vector<run::CurveRow> curve_rows(const std::vector<ModelMeasure>& measures) {
   std::vector<run::CurveRow> rows;
-  for (const Measure& measure : measures) {
+  for (const ModelMeasure& measure : measures) {
     run::CurveRow& row = rows.emplace_back();
     row.model = measure.model;
     row.measure = measure.measure;
@@ -150,9 +150,9 @@ std::vector<run::CurveRow> curve_rows(const std::vector<Measure>& measures) {
   return rows;
 }
 
-std::vector<run::DifferenceRow> difference_rows(const std::vector<Difference>& differences) {
+std::vector<run::DifferenceRow> difference_rows(const std::vector<ModelDifference>& differences) {
   std::vector<run::DifferenceRow> rows;
-  for (const Difference& difference : differences) {
+  for (const ModelDifference& difference : differences) {
     run::DifferenceRow& row = rows.emplace_back();
     row.model = difference.model;
     row.against = difference.against;

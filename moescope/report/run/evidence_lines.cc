@@ -36,7 +36,8 @@ void append_scores(ByteWriter& out, std::span<const float> scores, float largest
 
 }  // namespace
 
-std::vector<std::vector<std::int64_t>> choose_windows(const RunData& data, std::optional<std::int64_t> max_per_kind) {
+std::vector<std::vector<std::int64_t>> choose_windows(const ReportedRun& data,
+                                                      std::optional<std::int64_t> max_per_kind) {
   if (!data.evidence) return {};
   std::vector<std::vector<std::int64_t>> shown(data.evidence->rows.size());
   for (std::size_t idx = 0; idx < shown.size(); ++idx) {
@@ -55,7 +56,7 @@ std::vector<std::vector<std::int64_t>> choose_windows(const RunData& data, std::
   return shown;
 }
 
-void use_window_tokens(const Evidence& evidence, const std::vector<std::vector<std::int64_t>>& shown,
+void use_window_tokens(const ReportedEvidence& evidence, const std::vector<std::vector<std::int64_t>>& shown,
                        TokenDictionary& dictionary) {
   for (const auto& rows : shown) {
     for (const std::int64_t row : rows) {
@@ -71,7 +72,7 @@ void use_window_tokens(const Evidence& evidence, const std::vector<std::vector<s
   }
 }
 
-std::string evidence_line(const Evidence& evidence, const std::vector<std::int64_t>& rows,
+std::string evidence_line(const ReportedEvidence& evidence, const std::vector<std::int64_t>& rows,
                           const TokenDictionary& dictionary, const std::map<std::int32_t, std::uint64_t>& document_of) {
   float largest = 0;
   for (const std::int64_t row : rows) {

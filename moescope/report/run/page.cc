@@ -31,13 +31,13 @@ std::string block_element(const PageBlock& block) {
   return "<script type=\"" + std::string(type) + "\" id=\"data-" + block.name + "\">" + block.text + "</script>\n";
 }
 
-struct Slot {
+struct Filling {
   std::string_view name;
   std::string text;
 };
 
 // Replaces every {{name}} of the template; what is filled in is not looked at again.
-std::string fill(const std::string& page, const std::vector<Slot>& slots) {
+std::string fill(const std::string& page, const std::vector<Filling>& fillings) {
   std::string out;
   std::size_t at = 0;
   while (true) {
@@ -48,9 +48,9 @@ std::string fill(const std::string& page, const std::vector<Slot>& slots) {
     out += page.substr(at, begin - at);
     const std::string name = page.substr(begin + 2, end - begin - 2);
     bool found = false;
-    for (const Slot& slot : slots) {
-      if (slot.name != name) continue;
-      out += slot.text;
+    for (const Filling& filling : fillings) {
+      if (filling.name != name) continue;
+      out += filling.text;
       found = true;
     }
     MOESCOPE_ASSERT(found);

@@ -55,32 +55,32 @@ json column(const std::vector<Row>& rows, Value Row::*member) {
   return out;
 }
 
-json expert_columns(const RunData& data) {
+json expert_columns(const ReportedRun& data) {
   json entropy = json::array();
   for (const auto& bits : input_entropy_bits(data)) entropy.push_back(number(bits));
-  return {{"status", column(data.experts, &ExpertRow::status)},
-          {"n_tokens", column(data.experts, &ExpertRow::n_tokens)},
-          {"n_windows", column(data.experts, &ExpertRow::n_windows)},
-          {"load_frac", column(data.experts, &ExpertRow::load_frac)},
-          {"mean_weight", column(data.experts, &ExpertRow::mean_weight)},
-          {"mean_score", column(data.experts, &ExpertRow::mean_score)},
-          {"mean_output_norm", column(data.experts, &ExpertRow::mean_output_norm)},
-          {"active_neuron_frac", column(data.experts, &ExpertRow::active_neuron_frac)},
-          {"active_neuron_frac_01", column(data.experts, &ExpertRow::active_neuron_frac_01)},
+  return {{"status", column(data.experts, &ReportedExpert::status)},
+          {"n_tokens", column(data.experts, &ReportedExpert::n_tokens)},
+          {"n_windows", column(data.experts, &ReportedExpert::n_windows)},
+          {"load_frac", column(data.experts, &ReportedExpert::load_frac)},
+          {"mean_weight", column(data.experts, &ReportedExpert::mean_weight)},
+          {"mean_score", column(data.experts, &ReportedExpert::mean_score)},
+          {"mean_output_norm", column(data.experts, &ReportedExpert::mean_output_norm)},
+          {"active_neuron_frac", column(data.experts, &ReportedExpert::active_neuron_frac)},
+          {"active_neuron_frac_01", column(data.experts, &ReportedExpert::active_neuron_frac_01)},
           {"input_entropy_bits", std::move(entropy)}};
 }
 
-json layer_columns(const RunData& data) {
-  return {{"n_tokens", column(data.layers, &LayerRow::n_tokens)},
-          {"n_never_used", column(data.layers, &LayerRow::n_never_used)},
-          {"router_entropy_bits", column(data.layers, &LayerRow::router_entropy_bits)},
-          {"router_margin", column(data.layers, &LayerRow::router_margin)},
-          {"load_entropy_bits", column(data.layers, &LayerRow::load_entropy_bits)},
-          {"load_max_over_mean", column(data.layers, &LayerRow::load_max_over_mean)}};
+json layer_columns(const ReportedRun& data) {
+  return {{"n_tokens", column(data.layers, &ReportedLayer::n_tokens)},
+          {"n_never_used", column(data.layers, &ReportedLayer::n_never_used)},
+          {"router_entropy_bits", column(data.layers, &ReportedLayer::router_entropy_bits)},
+          {"router_margin", column(data.layers, &ReportedLayer::router_margin)},
+          {"load_entropy_bits", column(data.layers, &ReportedLayer::load_entropy_bits)},
+          {"load_max_over_mean", column(data.layers, &ReportedLayer::load_max_over_mean)}};
 }
 
 // The numbers of the labels that the first view needs, one column each.
-json label_columns(const RunData& data) {
+json label_columns(const ReportedRun& data) {
   const auto at = [](const json& label, std::initializer_list<const char*> path) {
     const json* value = &label;
     for (const char* key : path) {
@@ -110,7 +110,7 @@ json label_columns(const RunData& data) {
   return out;
 }
 
-json files_beside(const RunData& data) {
+json files_beside(const ReportedRun& data) {
   json names = json::array();
   for (const char* name :
        {"run.json", "experts.csv", "experts.parquet", "layers.csv", "layers.parquet", "domains.csv", "domains.parquet",
@@ -121,7 +121,7 @@ json files_beside(const RunData& data) {
   return names;
 }
 
-json labels_for_page(const RunData& data) {
+json labels_for_page(const ReportedRun& data) {
   json out = json::array();
   for (const json& label : data.labels) {
     json kept = label;
@@ -134,7 +134,7 @@ json labels_for_page(const RunData& data) {
   return out;
 }
 
-std::string domain_lines(const RunData& data, std::int64_t n_listed) {
+std::string domain_lines(const ReportedRun& data, std::int64_t n_listed) {
   std::string out = script_json(data.domains) + "\n";
   for (const auto& all : data.by_domain) {
     std::vector<DomainCount> list = all;
@@ -159,7 +159,7 @@ std::string triangle(const std::vector<std::int64_t>& counts, std::size_t n) {
 }
 
 // Twelve partners of every expert, most frequent first.
-std::string neighbour_lines(const RunData& data) {
+std::string neighbour_lines(const ReportedRun& data) {
   constexpr std::size_t kNeighbours = 12;
   const auto n = static_cast<std::size_t>(data.n_experts);
   std::string out;
@@ -182,7 +182,7 @@ std::string neighbour_lines(const RunData& data) {
   return out;
 }
 
-void add_coactivation(const RunData& data, const PageDataOptions& options, std::vector<PageBlock>& blocks) {
+void add_coactivation(const ReportedRun& data, const PageDataOptions& options, std::vector<PageBlock>& blocks) {
   std::vector<PageBlock> triangles;
   std::uint64_t n_bytes = 0;
   for (std::size_t layer = 0; layer < data.coactivation.size(); ++layer) {
@@ -219,7 +219,7 @@ std::string indexed_token_lines(const std::vector<IndexedToken>& tokens, const T
     line.varint(static_cast<std::uint64_t>(token.n_occurrences));
     for (const auto& experts : token.layers) {
       line.varint(experts.size());
-      for (const TokenCount& expert : experts) {
+      for (const TokenTally& expert : experts) {
         line.varint(static_cast<std::uint64_t>(expert.token_id));
         line.varint(static_cast<std::uint64_t>(expert.n));
       }
@@ -229,7 +229,7 @@ std::string indexed_token_lines(const std::vector<IndexedToken>& tokens, const T
   return out;
 }
 
-json pieces_for_page(const RunData& data, const TokenDictionary& dictionary) {
+json pieces_for_page(const ReportedRun& data, const TokenDictionary& dictionary) {
   json pieces = json::array();
   ByteWriter ids;
   for (const std::int32_t id : dictionary.ids()) {
@@ -240,7 +240,7 @@ json pieces_for_page(const RunData& data, const TokenDictionary& dictionary) {
 }
 
 // Numbers the documents of the windows shown and lists them for the page.
-json documents_for_page(const RunData& data, const std::vector<std::vector<std::int64_t>>& shown,
+json documents_for_page(const ReportedRun& data, const std::vector<std::vector<std::int64_t>>& shown,
                         std::map<std::int32_t, std::uint64_t>& number_of) {
   for (const auto& rows : shown) {
     for (const std::int64_t row : rows) number_of[data.evidence->doc_idx[static_cast<std::size_t>(row)]] = 0;
@@ -262,7 +262,7 @@ json documents_for_page(const RunData& data, const std::vector<std::vector<std::
 
 }  // namespace
 
-PageData make_page_data(const RunData& data, const PageDataOptions& options) {
+PageData make_page_data(const ReportedRun& data, const PageDataOptions& options) {
   const auto shown = choose_windows(data, options.max_windows_per_kind);
   const auto listed = listed_tokens(data, options.n_listed_tokens);
   const auto indexed = indexed_tokens(data, options.n_indexed_tokens, options.n_experts_per_indexed_token);

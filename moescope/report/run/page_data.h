@@ -22,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "moescope/report/run/run_data.h"
+#include "moescope/report/run/reported_run.h"
 
 namespace moescope::report {
 
@@ -49,6 +49,6 @@ struct PageDataOptions {
   std::uint64_t max_coactivation_bytes = 3 << 20;  // above it only neighbours are kept
 };
 
-PageData make_page_data(const RunData& data, const PageDataOptions& options = {});
+PageData make_page_data(const ReportedRun& data, const PageDataOptions& options = {});
 
 }  // namespace moescope::report

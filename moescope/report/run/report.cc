@@ -9,7 +9,7 @@
 #include "moescope/io/file.h"
 #include "moescope/report/run/page.h"
 #include "moescope/report/run/page_data.h"
-#include "moescope/report/run/run_data.h"
+#include "moescope/report/run/reported_run.h"
 #include "moescope/run/run_directory.h"
 
 namespace moescope::report {
@@ -21,13 +21,13 @@ namespace fs = std::filesystem;
 // Files that the page does not read but that belong to a complete run; the Parquet twins depend on the build.
 constexpr const char* kNotRead[] = {"trace.safetensors"};
 
-std::string title_of(const RunData& data) {
+std::string title_of(const ReportedRun& data) {
   const auto& model = data.run.at("model");
   const auto name = model.find("name");
   return name != model.end() && name->is_string() ? name->get<std::string>() : "model without a name";
 }
 
-std::int64_t most_windows_of_a_kind(const RunData& data) {
+std::int64_t most_windows_of_a_kind(const ReportedRun& data) {
   std::int64_t most = 0;
   if (!data.evidence) return most;
   for (const auto& rows : data.evidence->rows) {
@@ -41,7 +41,7 @@ std::int64_t most_windows_of_a_kind(const RunData& data) {
 }
 
 // Encodes with fewer and fewer windows until the page fits; nothing but windows is ever left out.
-std::string page_that_fits(const RunData& data, const ReportOptions& options, ReportResult& result) {
+std::string page_that_fits(const ReportedRun& data, const ReportOptions& options, ReportResult& result) {
   const double max_bytes = 1e6 * options.max_megabytes;
   PageDataOptions page_options;
   page_options.max_windows_per_kind = options.max_windows;
@@ -60,7 +60,7 @@ std::string page_that_fits(const RunData& data, const ReportOptions& options, Re
 }
 
 // Only a report that stands in the run directory under its own name completes the run.
-bool completes_run(const RunData& data, const fs::path& out) {
+bool completes_run(const ReportedRun& data, const fs::path& out) {
   if (!data.missing.empty()) return false;
   for (const char* name : kNotRead) {
     if (!fs::exists(data.folder / name)) return false;
@@ -85,7 +85,7 @@ ReportResult write_report(const ReportOptions& options, const Console& console) 
   ReportResult result;
   result.path = options.out.empty() ? options.run_dir / "report.html" : options.out;
   console.status("report: reading " + options.run_dir.string());
-  const RunData data = read_run_data(options.run_dir);
+  const ReportedRun data = read_reported_run(options.run_dir);
   console.status("report: writing " + result.path.string());
   const std::string page = page_that_fits(data, options, result);
   io::write_file_atomically(result.path, page);

@@ -31,8 +31,9 @@ struct ReportResult {
   double seconds = 0;
 };
 
-// Throws kInput for a run directory that cannot be read (run_data.h), kEnvironment if the disk is full. DONE is written
-// only beside a report.html in the run directory itself, after it, and only if no file of record and label is missing.
+// Throws kInput for a run directory that cannot be read (reported_run.h), kEnvironment if the disk is full. DONE is
+// written only beside a report.html in the run directory itself, after it, and only if no file of record and label is
+// missing.
 ReportResult write_report(const ReportOptions& options, const Console& console);
 
 }  // namespace moescope::report

@@ -87,7 +87,7 @@ void check_label(const json& label, const std::string& place) {
 
 }  // namespace
 
-void read_documents(RunData& data) {
+void read_documents(ReportedRun& data) {
   if (!data.evidence) return;
   const std::set<std::int32_t> wanted(data.evidence->doc_idx.begin(), data.evidence->doc_idx.end());
   for_each_json_line(data.folder / "documents.jsonl", {"text"}, [&](const json& line, const std::string& place) {
@@ -100,7 +100,7 @@ void read_documents(RunData& data) {
   });
 }
 
-void read_labels(RunData& data) {
+void read_labels(ReportedRun& data) {
   data.labels.assign(data.n_all_experts(), nullptr);
   for_each_json_line(data.folder / "labels.jsonl", {}, [&](const json& line, const std::string& place) {
     const std::int64_t layer = required_integer(line, "layer", data.n_layers, place);
@@ -112,7 +112,7 @@ void read_labels(RunData& data) {
   });
 }
 
-void read_label_summary(RunData& data) {
+void read_label_summary(ReportedRun& data) {
   data.label_summary = io::read_json(data.folder / "label_summary.json");
   if (!data.label_summary.is_object()) {
     throw input_error("not a JSON object").at((data.folder / "label_summary.json").string());

@@ -72,7 +72,7 @@ std::int64_t checked_index(const IntReader& column, std::size_t row, std::int64_
 
 }  // namespace
 
-void read_experts_csv(RunData& data) {
+void read_experts_csv(ReportedRun& data) {
   const fs::path path = data.folder / "experts.csv";
   const io::Table table = read_with_extra_columns(path, {{{"layer", IntColumn()},
                                                           {"expert", IntColumn()},
@@ -91,7 +91,7 @@ void read_experts_csv(RunData& data) {
       norm(table, "mean_output_norm", path), active(table, "active_neuron_frac", path),
       active_01(table, "active_neuron_frac_01", path);
   const TextReader status(table, "status", path);
-  data.experts.assign(data.n_all_experts(), ExpertRow());
+  data.experts.assign(data.n_all_experts(), ReportedExpert());
   std::vector<bool> seen(data.n_all_experts(), false);
   for (std::size_t row = 0; row < table.n_rows(); ++row) {
     const std::int64_t l = checked_index(layer, row, data.n_layers), e = checked_index(expert, row, data.n_columns());
@@ -103,7 +103,7 @@ void read_experts_csv(RunData& data) {
   }
 }
 
-void read_layers_csv(RunData& data) {
+void read_layers_csv(ReportedRun& data) {
   const fs::path path = data.folder / "layers.csv";
   const io::Table table = read_with_extra_columns(path, {{{"layer", IntColumn()},
                                                           {"n_tokens", IntColumn()},
@@ -116,7 +116,7 @@ void read_layers_csv(RunData& data) {
       n_never_used(table, "n_never_used", path);
   const RealReader entropy(table, "router_entropy_bits", path), margin(table, "router_margin", path),
       load_entropy(table, "load_entropy_bits", path), max_over_mean(table, "load_max_over_mean", path);
-  data.layers.assign(static_cast<std::size_t>(data.n_layers), LayerRow());
+  data.layers.assign(static_cast<std::size_t>(data.n_layers), ReportedLayer());
   std::set<std::int64_t> seen;
   for (std::size_t row = 0; row < table.n_rows(); ++row) {
     const std::int64_t l = checked_index(layer, row, data.n_layers);
@@ -126,7 +126,7 @@ void read_layers_csv(RunData& data) {
   }
 }
 
-void read_domains_csv(RunData& data) {
+void read_domains_csv(ReportedRun& data) {
   const fs::path path = data.folder / "domains.csv";
   const io::Table table = read_with_extra_columns(path, {{{"layer", IntColumn()},
                                                           {"expert", IntColumn()},

@@ -46,11 +46,11 @@ void check_range(const SafetensorsFile& file, const std::string& name, const std
 
 // A token id that is not in vocabulary.json means that the files come from two runs.
 void check_tokens(const SafetensorsFile& file, const std::string& name, const std::vector<std::int32_t>& ids,
-                  const RunData& data, std::int32_t low) {
+                  const ReportedRun& data, std::int32_t low) {
   check_range(file, name, ids, low, static_cast<std::int32_t>(data.pieces.size()) - 1);
 }
 
-void check_windows(const SafetensorsFile& file, const Evidence& evidence, const RunData& data) {
+void check_windows(const SafetensorsFile& file, const ReportedEvidence& evidence, const ReportedRun& data) {
   const auto n_positions = static_cast<std::size_t>(evidence.n_positions);
   check_range(file, "kind", evidence.kind, 0, 1);
   check_range(file, "decile", evidence.decile, -1, 9);
@@ -78,7 +78,7 @@ void check_windows(const SafetensorsFile& file, const Evidence& evidence, const 
 
 }  // namespace
 
-void read_input_tokens(RunData& data) {
+void read_input_tokens(ReportedRun& data) {
   const SafetensorsFile file = SafetensorsFile::open(data.folder / "input_tokens.safetensors");
   data.input_tokens.assign(data.n_all_experts(), {});
   for (int layer = 0; layer < data.n_layers; ++layer) {
@@ -96,13 +96,13 @@ void read_input_tokens(RunData& data) {
     }
   }
   for (auto& list : data.input_tokens) {
-    std::sort(list.begin(), list.end(), [](const TokenCount& a, const TokenCount& b) {
+    std::sort(list.begin(), list.end(), [](const TokenTally& a, const TokenTally& b) {
       return a.n != b.n ? a.n > b.n : a.token_id < b.token_id;
     });
   }
 }
 
-void read_coactivation(RunData& data) {
+void read_coactivation(ReportedRun& data) {
   const SafetensorsFile file = SafetensorsFile::open(data.folder / "coactivation.safetensors");
   data.coactivation.assign(static_cast<std::size_t>(data.n_layers), {});
   const auto n = static_cast<std::size_t>(data.n_experts);
@@ -121,9 +121,9 @@ void read_coactivation(RunData& data) {
   }
 }
 
-void read_evidence(RunData& data) {
+void read_evidence(ReportedRun& data) {
   const SafetensorsFile file = SafetensorsFile::open(data.folder / "evidence.safetensors");
-  Evidence evidence;
+  ReportedEvidence evidence;
   const auto layer = read_tensor<std::int32_t>(file, "layer", {-1});
   const auto n = static_cast<std::int64_t>(layer.size());
   evidence.n_windows = n;

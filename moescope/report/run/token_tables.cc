@@ -12,10 +12,10 @@ namespace {
 using Counts = std::vector<std::int64_t>;
 
 // Sum over the routed experts of one layer, by token id. [V]
-Counts layer_totals(const RunData& data, int layer) {
+Counts layer_totals(const ReportedRun& data, int layer) {
   Counts totals(data.pieces.size(), 0);
   for (int expert = 0; expert < data.n_experts; ++expert) {
-    for (const TokenCount& token : data.input_tokens[data.expert_idx(layer, expert)]) {
+    for (const TokenTally& token : data.input_tokens[data.expert_idx(layer, expert)]) {
       totals[static_cast<std::size_t>(token.token_id)] += token.n;
     }
   }
@@ -36,19 +36,19 @@ double over_representation(double n_here, double n_layer, double expert_total, d
   return n_here >= expected ? g2 : -g2;
 }
 
-std::int64_t total(const std::vector<TokenCount>& list) {
+std::int64_t total(const std::vector<TokenTally>& list) {
   return std::accumulate(list.begin(), list.end(), std::int64_t{0},
-                         [](std::int64_t sum, const TokenCount& token) { return sum + token.n; });
+                         [](std::int64_t sum, const TokenTally& token) { return sum + token.n; });
 }
 
-std::vector<ListedToken> list_for_expert(const std::vector<TokenCount>& list, const Counts& totals,
+std::vector<ListedToken> list_for_expert(const std::vector<TokenTally>& list, const Counts& totals,
                                          std::int64_t layer_total, std::size_t n) {
   std::vector<std::size_t> by_weight(list.size());
   std::iota(by_weight.begin(), by_weight.end(), std::size_t{0});
   const auto expert_total = static_cast<double>(total(list));
   std::vector<double> weight;
   weight.reserve(list.size());
-  for (const TokenCount& token : list) {
+  for (const TokenTally& token : list) {
     weight.push_back(over_representation(static_cast<double>(token.n),
                                          static_cast<double>(totals[static_cast<std::size_t>(token.token_id)]),
                                          expert_total, static_cast<double>(layer_total)));
@@ -69,15 +69,15 @@ std::vector<ListedToken> list_for_expert(const std::vector<TokenCount>& list, co
   return out;
 }
 
-void keep_most_frequent(std::vector<TokenCount>& list, std::int64_t n) {
-  std::stable_sort(list.begin(), list.end(), [](const TokenCount& a, const TokenCount& b) { return a.n > b.n; });
+void keep_most_frequent(std::vector<TokenTally>& list, std::int64_t n) {
+  std::stable_sort(list.begin(), list.end(), [](const TokenTally& a, const TokenTally& b) { return a.n > b.n; });
   list.resize(std::min(list.size(), static_cast<std::size_t>(n)));
   list.shrink_to_fit();
 }
 
 }  // namespace
 
-std::vector<std::vector<ListedToken>> listed_tokens(const RunData& data, std::int64_t n) {
+std::vector<std::vector<ListedToken>> listed_tokens(const ReportedRun& data, std::int64_t n) {
   std::vector<std::vector<ListedToken>> out(data.input_tokens.size());
   if (data.input_tokens.empty()) return out;
   for (int layer = 0; layer < data.n_layers; ++layer) {
@@ -91,7 +91,7 @@ std::vector<std::vector<ListedToken>> listed_tokens(const RunData& data, std::in
   return out;
 }
 
-std::vector<IndexedToken> indexed_tokens(const RunData& data, std::int64_t n, std::int64_t n_top) {
+std::vector<IndexedToken> indexed_tokens(const ReportedRun& data, std::int64_t n, std::int64_t n_top) {
   if (data.input_tokens.empty()) return {};
   Counts occurrences(data.pieces.size(), 0);
   for (int layer = 0; layer < data.n_layers; ++layer) {
@@ -115,11 +115,11 @@ std::vector<IndexedToken> indexed_tokens(const RunData& data, std::int64_t n, st
   for (const std::int32_t id : ids) {
     slot[static_cast<std::size_t>(id)] = static_cast<std::int64_t>(out.size());
     out.push_back({id, occurrences[static_cast<std::size_t>(id)],
-                   std::vector<std::vector<TokenCount>>(static_cast<std::size_t>(data.n_layers))});
+                   std::vector<std::vector<TokenTally>>(static_cast<std::size_t>(data.n_layers))});
   }
   for (int layer = 0; layer < data.n_layers; ++layer) {  // of routed experts: a shared one takes every token
     for (int expert = 0; expert < data.n_experts; ++expert) {
-      for (const TokenCount& token : data.input_tokens[data.expert_idx(layer, expert)]) {
+      for (const TokenTally& token : data.input_tokens[data.expert_idx(layer, expert)]) {
         const std::int64_t at = slot[static_cast<std::size_t>(token.token_id)];
         if (at < 0) continue;
         out[static_cast<std::size_t>(at)].layers[static_cast<std::size_t>(layer)].push_back({expert, token.n});
@@ -130,13 +130,13 @@ std::vector<IndexedToken> indexed_tokens(const RunData& data, std::int64_t n, st
   return out;
 }
 
-std::vector<std::optional<double>> input_entropy_bits(const RunData& data) {
+std::vector<std::optional<double>> input_entropy_bits(const ReportedRun& data) {
   std::vector<std::optional<double>> out(data.n_all_experts());
   for (std::size_t idx = 0; idx < data.input_tokens.size(); ++idx) {
     const auto sum = static_cast<double>(total(data.input_tokens[idx]));
     if (sum == 0) continue;
     double bits = 0;
-    for (const TokenCount& token : data.input_tokens[idx]) {
+    for (const TokenTally& token : data.input_tokens[idx]) {
       const double share = static_cast<double>(token.n) / sum;
       bits -= share * std::log2(share);
     }

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "moescope/report/run/run_data.h"
+#include "moescope/report/run/reported_run.h"
 
 namespace moescope::report {
 
@@ -18,19 +18,19 @@ struct ListedToken {
 
 // Union of the `n` most frequent tokens of each expert and the `n` most over-represented ones (largest signed
 // log-likelihood ratio against the rest of the layer, Dunning 1993), most frequent first. [L * E]
-std::vector<std::vector<ListedToken>> listed_tokens(const RunData& data, std::int64_t n);
+std::vector<std::vector<ListedToken>> listed_tokens(const ReportedRun& data, std::int64_t n);
 
 struct IndexedToken {
   std::int32_t token_id = 0;
   std::int64_t n_occurrences = 0;               // in the run: the largest over layers of n_layer / K
-  std::vector<std::vector<TokenCount>> layers;  // [L], most frequent experts first; token_id is the expert here
+  std::vector<std::vector<TokenTally>> layers;  // [L], most frequent experts first; token_id is the expert here
 };
 
 // The `n` most frequent tokens of the run, each with its `n_top` experts in every layer.
-std::vector<IndexedToken> indexed_tokens(const RunData& data, std::int64_t n, std::int64_t n_top);
+std::vector<IndexedToken> indexed_tokens(const ReportedRun& data, std::int64_t n, std::int64_t n_top);
 
 // Entropy of the distribution of input tokens of each expert (plug-in estimate, too low where few tokens were seen);
 // no value for an expert without tokens. [L * E], bits
-std::vector<std::optional<double>> input_entropy_bits(const RunData& data);
+std::vector<std::optional<double>> input_entropy_bits(const ReportedRun& data);
 
 }  // namespace moescope::report

@@ -55,13 +55,14 @@ std::vector<Row> read_summary(const std::filesystem::path& path) {
   return rows;
 }
 
-struct Variant {
+struct ShownVariant {
   const char* word;
   const char* title;
 };
-constexpr std::array kVariants = {Variant{"model", "the model"}, Variant{"random_directions", "random directions"},
-                                  Variant{"shuffled_experts", "neurons dealt to experts at random"},
-                                  Variant{"rotated_labels", "labels rotated in the text"}};
+constexpr std::array kVariants = {ShownVariant{"model", "the model"},
+                                  ShownVariant{"random_directions", "random directions"},
+                                  ShownVariant{"shuffled_experts", "neurons dealt to experts at random"},
+                                  ShownVariant{"rotated_labels", "labels rotated in the text"}};
 // In the order of the page: what neurons read and write, token features, features from text.
 constexpr std::array kSets = {"neurons_gate",  "neurons_up",       "neurons_down",   "embedding_gate",
                               "embedding_up",  "unembedding_gate", "unembedding_up", "unembedding_down",

@@ -63,34 +63,34 @@ std::optional<PageNumber> number_of(const ToyRun& run, ToyPage& page, std::size_
   return number;
 }
 
-std::string family_of(const std::string& name) {
-  const std::string family = name.substr(0, name.find('-'));
+std::string series_of(const std::string& name) {
+  const std::string series = name.substr(0, name.find('-'));
   for (const char* known : {"width", "active", "total"}) {
-    if (family == known && name.find('-') != std::string::npos) return family;
+    if (series == known && name.find('-') != std::string::npos) return series;
   }
   return "";
 }
 
-struct Family {
+struct ArchitectureSeries {
   const char* word;
   const char* title;
   const char* axis;
 };
-constexpr std::array kFamilies = {Family{"width", "experts of one width, one active", "experts E"},
-                                  Family{"active", "more of the same experts active", "active experts k"},
-                                  Family{"total", "one total of dimensions, one active", "experts E"}};
+constexpr std::array kSeries = {ArchitectureSeries{"width", "experts of one width, one active", "experts E"},
+                                ArchitectureSeries{"active", "more of the same experts active", "active experts k"},
+                                ArchitectureSeries{"total", "one total of dimensions, one active", "experts E"}};
 
-double place_in_family(const ToyArchitecture& a, const std::string& family) {
-  return static_cast<double>(family == "active" ? a.n_active : a.n_experts);
+double place_in_series(const ToyArchitecture& a, const std::string& series) {
+  return static_cast<double>(series == "active" ? a.n_active : a.n_experts);
 }
 
-// One row of panels a quantity, one column a family, one curve a density.
-plot::Figure family_figure(const std::vector<std::vector<std::map<double, std::vector<plot::CurvePoint>>>>& points,
+// One row of panels a quantity, one column a series, one curve a density.
+plot::Figure series_figure(const std::vector<std::vector<std::map<double, std::vector<plot::CurvePoint>>>>& points,
                            const ToyRun& run) {
   std::vector<plot::CurvePanel> panels;
   for (std::size_t q = 0; q < kQuantities.size(); ++q) {
-    for (std::size_t f = 0; f < kFamilies.size(); ++f) {
-      plot::CurvePanel panel{kFamilies[f].title, kFamilies[f].axis, kQuantities[q].axis, {}, false, false, ""};
+    for (std::size_t f = 0; f < kSeries.size(); ++f) {
+      plot::CurvePanel panel{kSeries[f].title, kSeries[f].axis, kQuantities[q].axis, {}, false, false, ""};
       std::size_t color = 0;
       std::string tics;
       std::set<double> places;
@@ -107,7 +107,7 @@ plot::Figure family_figure(const std::vector<std::vector<std::map<double, std::v
       panel.log_x = true;
       panel.commands = fmt::format("set xtics ({})\nset xrange [{}:{}]\nset yrange [{}:*]\n", tics, first * 0.93,
                                    last * 1.07, kQuantities[q].log_y ? "*" : "*<0");
-      panel.title = fmt::format("{} ({})", kQuantities[q].title, kFamilies[f].word);
+      panel.title = fmt::format("{} ({})", kQuantities[q].title, kSeries[f].word);
       panels.push_back(std::move(panel));
     }
   }
@@ -176,16 +176,17 @@ void add_density_curves(const ToyRun& run, ToyPage& page) {
 }
 
 void add_sweep_curves(const ToyRun& run, ToyPage& page) {
-  // [quantity][family]: density -> points
+  // [quantity][series]: density -> points
   std::vector<std::vector<std::map<double, std::vector<plot::CurvePoint>>>> points(
-      kQuantities.size(), std::vector<std::map<double, std::vector<plot::CurvePoint>>>(kFamilies.size()));
+      kQuantities.size(), std::vector<std::map<double, std::vector<plot::CurvePoint>>>(kSeries.size()));
   std::vector<std::size_t> controls;
   for (std::size_t a = 0; a < run.architectures.size(); ++a) {
-    const std::string family = family_of(run.architectures[a].name);
-    const auto f = static_cast<std::size_t>(
-        std::find_if(kFamilies.begin(), kFamilies.end(), [&](const Family& known) { return family == known.word; }) -
-        kFamilies.begin());
-    if (f == kFamilies.size()) {
+    const std::string series = series_of(run.architectures[a].name);
+    const auto f =
+        static_cast<std::size_t>(std::find_if(kSeries.begin(), kSeries.end(),
+                                              [&](const ArchitectureSeries& known) { return series == known.word; }) -
+                                 kSeries.begin());
+    if (f == kSeries.size()) {
       controls.push_back(a);
       continue;
     }
@@ -194,12 +195,12 @@ void add_sweep_curves(const ToyRun& run, ToyPage& page) {
         const auto number = number_of(run, page, a, density, kQuantities[q]);
         if (!number) continue;
         points[q][f][density].push_back(
-            {place_in_family(run.architectures[a], family), number->value, number->low, number->high});
+            {place_in_series(run.architectures[a], series), number->value, number->low, number->high});
       }
     }
   }
-  const plot::Figure families = family_figure(points, run);
-  if (!families.name.empty()) page.figures.push_back(families);
+  const plot::Figure figure = series_figure(points, run);
+  if (!figure.name.empty()) page.figures.push_back(figure);
   if (!controls.empty()) page.figures.push_back(controls_figure(run, page, controls));
 }
 

@@ -15,10 +15,10 @@ using ::testing::Contains;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
 
-std::vector<Routed> nobody(const RunData&, std::size_t) { return {{0, 1.0f}}; }
+std::vector<Routed> nobody(const TracedRun&, std::size_t) { return {{0, 1.0f}}; }
 
 struct Extracted {
-  RunData run;
+  TracedRun run;
   TokenGroups groups;
   FeatureRows rows;
 

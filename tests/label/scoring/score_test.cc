@@ -10,8 +10,8 @@ namespace moescope::label {
 namespace {
 
 struct Scored {
-  RunData run = make_run(made_documents(40, 40, 7), 4, 2, {planted_router});
-  Split split = split_tokens(run, {});
+  TracedRun run = make_run(made_documents(40, 40, 7), 4, 2, {planted_router});
+  TokenSplit split = split_tokens(run, {});
   std::vector<Target> targets = make_targets(run, run.routing(0), split, false);
   stats::Resamples resamples{split.n_units[2], 300, 5};
 };
@@ -69,10 +69,10 @@ TEST(TestScorer, DifferencesArePaired) {
     if (row % 4 != 0) worse.set(row);
   }
   const Score a = scorer.score(exact), b = scorer.score(worse);
-  const Difference apart = *difference(s.resamples, a, b);
+  const ScoreDifference apart = *difference(s.resamples, a, b);
   EXPECT_DOUBLE_EQ(apart.mean, *a.f1 - *b.f1);
   EXPECT_TRUE(apart.above_zero());
-  const Difference same = *difference(s.resamples, a, a);
+  const ScoreDifference same = *difference(s.resamples, a, a);
   EXPECT_DOUBLE_EQ(same.interval->low, 0.0);
   EXPECT_DOUBLE_EQ(same.interval->high, 0.0);
   EXPECT_FALSE(same.above_zero());

@@ -19,8 +19,8 @@ TEST(Target, ThresholdIsTheSmallestOfTheStrongestThatCarryHalf) {
 }
 
 TEST(Target, IsSetOnTheExplainPartAloneAndThenHoldsEverywhere) {
-  const RunData run = make_run(made_documents(30, 40, 1), 4, 2, {planted_router});
-  const Split split = split_tokens(run, {});
+  const TracedRun run = make_run(made_documents(30, 40, 1), 4, 2, {planted_router});
+  const TokenSplit split = split_tokens(run, {});
   LayerRouting routing = run.routing(0);
   const std::vector<Target> before = make_targets(run, routing, split, false);
   // Scores of test tokens change nothing about the threshold.
@@ -35,8 +35,8 @@ TEST(Target, IsSetOnTheExplainPartAloneAndThenHoldsEverywhere) {
 }
 
 TEST(Target, PartsEveryRoutedTokenAndNoOther) {
-  const RunData run = make_run(made_documents(30, 40, 2), 4, 2, {planted_router});
-  const Split split = split_tokens(run, {});
+  const TracedRun run = make_run(made_documents(30, 40, 2), 4, 2, {planted_router});
+  const TokenSplit split = split_tokens(run, {});
   const LayerRouting routing = run.routing(0);
   const std::vector<Target> half = make_targets(run, routing, split, false);
   const std::vector<Target> any = make_targets(run, routing, split, true);
@@ -69,9 +69,9 @@ TEST(Target, PartsEveryRoutedTokenAndNoOther) {
 }
 
 TEST(Target, OfASharedExpertPartsAllTokensByScore) {
-  RunData run = make_run(made_documents(30, 40, 2), 4, 2, {planted_router});
-  add_shared_expert(run, [](const RunData&, std::size_t t) { return static_cast<float>(1 + hash64(7, t) % 9); });
-  const Split split = split_tokens(run, {});
+  TracedRun run = make_run(made_documents(30, 40, 2), 4, 2, {planted_router});
+  add_shared_expert(run, [](const TracedRun&, std::size_t t) { return static_cast<float>(1 + hash64(7, t) % 9); });
+  const TokenSplit split = split_tokens(run, {});
   const LayerRouting routing = run.routing(0);
   for (const bool any_routing : {false, true}) {  // a target of every token would tell nothing
     const std::vector<Target> targets = make_targets(run, routing, split, any_routing);
@@ -96,9 +96,9 @@ TEST(Target, OfASharedExpertPartsAllTokensByScore) {
   }
 }
 
-TEST(Split, KeepsDocumentsWholeAndDomainsInEveryPart) {
-  const RunData run = make_run(made_documents(60, 30, 3), 4, 2, {planted_router});
-  const Split split = split_tokens(run, {});
+TEST(TokenSplit, KeepsDocumentsWholeAndDomainsInEveryPart) {
+  const TracedRun run = make_run(made_documents(60, 30, 3), 4, 2, {planted_router});
+  const TokenSplit split = split_tokens(run, {});
   EXPECT_EQ(split.unit, "document");
   EXPECT_EQ(split.n_explain + split.n_validation + split.n_test, run.tokens.size());
   std::array<std::set<std::int32_t>, 3> documents;
@@ -127,9 +127,9 @@ TEST(Split, KeepsDocumentsWholeAndDomainsInEveryPart) {
   EXPECT_NE(split_tokens(run, other).token_of_row, split.token_of_row);
 }
 
-TEST(Split, OfOneDocumentIsByContext) {
-  const RunData run = make_run(made_documents(1, 3000, 3), 4, 2, {planted_router}, 50);
-  const Split split = split_tokens(run, {});
+TEST(TokenSplit, OfOneDocumentIsByContext) {
+  const TracedRun run = make_run(made_documents(1, 3000, 3), 4, 2, {planted_router}, 50);
+  const TokenSplit split = split_tokens(run, {});
   EXPECT_EQ(split.unit, "context");
   EXPECT_GT(split.n_units[2], 10);
   EXPECT_GT(split.n_test, 0u);

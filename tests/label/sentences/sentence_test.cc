@@ -46,8 +46,8 @@ TEST(Sentence, ShortLabelsCutAtWordsAndCountCharacters) {
   EXPECT_EQ(shortened("unbroken", 4), "unb…");
 }
 
-RunData run_with_promoted(const std::vector<std::vector<std::int32_t>>& by_expert) {
-  RunData run;
+TracedRun run_with_promoted(const std::vector<std::vector<std::int32_t>>& by_expert) {
+  TracedRun run;
   run.n_layers = 1;
   run.n_experts = static_cast<int>(by_expert.size());
   run.pieces = {"$", ")", " the", " of", "a", "b", "c", "d"};
@@ -69,8 +69,8 @@ RunData run_with_promoted(const std::vector<std::vector<std::int32_t>>& by_exper
 
 TEST(Promoted, NamesWhatStandsOutAgainstTheLayer) {
   // Everybody promotes ' the'; expert 0 besides '$'.
-  const RunData run = run_with_promoted({{2, 0, 0}, {2, 3, 4}, {2, 5, 6}, {2, 3, 7}});
-  const std::vector<Promoted> promoted = summarise_promoted(run, 0);
+  const TracedRun run = run_with_promoted({{2, 0, 0}, {2, 3, 4}, {2, 5, 6}, {2, 3, 7}});
+  const std::vector<Promoted> promoted = summarize_promoted(run, 0);
   ASSERT_EQ(promoted[0].pieces.size(), 1u);
   EXPECT_EQ(promoted[0].pieces[0].piece, "$");
   EXPECT_EQ(promoted[0].pieces[0].n, 8);
@@ -79,13 +79,13 @@ TEST(Promoted, NamesWhatStandsOutAgainstTheLayer) {
 }
 
 TEST(Promoted, CountsAWindowOnceAndSaysNothingWithoutEvidence) {
-  RunData run = run_with_promoted({{0, 0, 0}, {2, 2, 2}});
+  TracedRun run = run_with_promoted({{0, 0, 0}, {2, 2, 2}});
   for (std::int32_t& position : run.evidence.position) position = 0;  // the same window four times
-  EXPECT_EQ(summarise_promoted(run, 0)[0].n, 3);
-  EXPECT_EQ(summarise_promoted(run, 0)[0].text, "");
-  run.evidence = Evidence();
-  EXPECT_EQ(summarise_promoted(run, 0)[0].n, 0);
-  EXPECT_TRUE(summarise_promoted(run, 0)[0].pieces.empty());
+  EXPECT_EQ(summarize_promoted(run, 0)[0].n, 3);
+  EXPECT_EQ(summarize_promoted(run, 0)[0].text, "");
+  run.evidence = TracedEvidence();
+  EXPECT_EQ(summarize_promoted(run, 0)[0].n, 0);
+  EXPECT_TRUE(summarize_promoted(run, 0)[0].pieces.empty());
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ void expect_window(const testing::PageWindow& window, const SyntheticEvidence& e
 }
 
 TEST_F(PageDataOfARun, HoldsEveryWindowAsItStandsInTheRun) {
-  const auto blocks = blocks_of(make_page_data(read_run_data(folder_.path())));
+  const auto blocks = blocks_of(make_page_data(read_reported_run(folder_.path())));
   const json pieces = json::parse(blocks.at("pieces")), documents = json::parse(blocks.at("documents"));
   const auto ids = vocabulary_ids(pieces);
   ASSERT_EQ(pieces.at("pieces").size(), ids.size());
@@ -89,7 +89,7 @@ TEST_F(PageDataOfARun, HoldsEveryWindowAsItStandsInTheRun) {
 }
 
 TEST_F(PageDataOfARun, HoldsNumbersAsNumbersAndMissingOnesAsNull) {
-  const json core = json::parse(blocks_of(make_page_data(read_run_data(folder_.path()))).at("core"));
+  const json core = json::parse(blocks_of(make_page_data(read_reported_run(folder_.path()))).at("core"));
   const json& experts = core.at("experts");
   EXPECT_EQ(experts.at("status")[7], "never") << "the last expert of layer 0 gets no token";
   EXPECT_EQ(experts.at("n_tokens")[7], 0);
@@ -104,12 +104,12 @@ TEST_F(PageDataOfARun, HoldsNumbersAsNumbersAndMissingOnesAsNull) {
 }
 
 TEST_F(PageDataOfARun, GivesASharedExpertAColumnOfItsOwn) {
-  const auto before = blocks_of(make_page_data(read_run_data(folder_.path())));
+  const auto before = blocks_of(make_page_data(read_reported_run(folder_.path())));
   const json was = json::parse(before.at("core"));
   testing::replace_in(folder_ / "run.json", "\"d_model\"", "\"d_shared\": 32, \"d_model\"");
   std::ofstream(folder_ / "experts.csv", std::ios::app)
       << "1,8,3648,,0.5,1.5,3.25,0.5,0.25,76,ok\n";  // behind experts 0 to 7, without a share of the router's choices
-  const auto blocks = blocks_of(make_page_data(read_run_data(folder_.path())));
+  const auto blocks = blocks_of(make_page_data(read_reported_run(folder_.path())));
   const json core = json::parse(blocks.at("core"));
   EXPECT_EQ(core.at("sizes"), (json{{"layers", 2}, {"experts", 9}, {"routed", 8}, {"per_token", 2}}));
   const json& experts = core.at("experts");
@@ -131,7 +131,7 @@ TEST_F(PageDataOfARun, GivesASharedExpertAColumnOfItsOwn) {
 }
 
 TEST_F(PageDataOfARun, HoldsCoactivationAsAnUpperTriangle) {
-  const auto blocks = blocks_of(make_page_data(read_run_data(folder_.path())));
+  const auto blocks = blocks_of(make_page_data(read_reported_run(folder_.path())));
   testing::PageBytes bytes(blocks.at("coactivation-1"));
   std::int64_t sum = 0;
   for (int i = 0; i < 8; ++i) {
@@ -151,7 +151,7 @@ TEST_F(PageDataOfARun, HoldsCoactivationAsAnUpperTriangle) {
 TEST_F(PageDataOfARun, KeepsNeighboursWhereTheTrianglesAreTooLarge) {
   PageDataOptions options;
   options.max_coactivation_bytes = 10;
-  const auto blocks = blocks_of(make_page_data(read_run_data(folder_.path()), options));
+  const auto blocks = blocks_of(make_page_data(read_reported_run(folder_.path()), options));
   EXPECT_EQ(blocks.count("coactivation-0"), 0u);
   const auto lines = testing::lines_of(blocks.at("neighbours"));
   ASSERT_EQ(lines.size(), 16u);
@@ -167,7 +167,7 @@ TEST_F(PageDataOfARun, KeepsNeighboursWhereTheTrianglesAreTooLarge) {
 }
 
 TEST_F(PageDataOfARun, CountsTokensOfTheWholeRun) {
-  const auto blocks = blocks_of(make_page_data(read_run_data(folder_.path())));
+  const auto blocks = blocks_of(make_page_data(read_reported_run(folder_.path())));
   const auto ids = vocabulary_ids(json::parse(blocks.at("pieces")));
   std::map<std::int64_t, std::int64_t> seen;
   for (const auto& document : run_.documents()) {
@@ -185,7 +185,7 @@ TEST_F(PageDataOfARun, CountsTokensOfTheWholeRun) {
 TEST_F(PageDataOfARun, WithFewerWindowsKeepsTheStrongestAndSpreadsTheSample) {
   PageDataOptions options;
   options.max_windows_per_kind = 5;
-  const PageData page = make_page_data(read_run_data(folder_.path()), options);
+  const PageData page = make_page_data(read_reported_run(folder_.path()), options);
   const auto windows = testing::evidence_of(testing::lines_of(blocks_of(page).at("evidence-1"))[0]);
   ASSERT_EQ(windows.size(), 10u);
   std::vector<int> deciles;
@@ -203,7 +203,7 @@ TEST(PageDataOfAHostileRun, CannotEndItsElements) {
   for (std::int32_t id = 1; id < 60; ++id) options.other_pieces[id] = attack;
   options.other_pieces[60] = std::string("\0\xE2\x80\xA8\xE2\x80\xAE\xED\xA0\x80", 10);
   SyntheticRun(options).write(folder.path());
-  for (const PageBlock& block : make_page_data(read_run_data(folder.path())).blocks) {
+  for (const PageBlock& block : make_page_data(read_reported_run(folder.path())).blocks) {
     EXPECT_THAT(block.text, Not(Contains('<'))) << block.name;
     EXPECT_THAT(block.text, Not(Contains('\0'))) << block.name;
     EXPECT_TRUE(!block.is_json || json::accept(block.text)) << block.name;

@@ -10,8 +10,8 @@ using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
 // One layer, two experts, one expert a token.
-RunData two_experts() {
-  RunData data;
+ReportedRun two_experts() {
+  ReportedRun data;
   data.n_layers = 1;
   data.n_experts = 2;
   data.n_experts_per_token = 1;
@@ -53,13 +53,13 @@ TEST(IndexedTokens, NameTheExpertsThatGetATokenMostOften) {
 }
 
 TEST(IndexedTokens, CountOccurrencesAndNotChoices) {
-  RunData data = two_experts();
+  ReportedRun data = two_experts();
   data.n_experts_per_token = 2;
   EXPECT_EQ(indexed_tokens(data, 1, 2)[0].n_occurrences, 55);
 }
 
 TEST(InputEntropy, IsThatOfTheCounts) {
-  RunData data = two_experts();
+  ReportedRun data = two_experts();
   data.input_tokens[0] = {{0, 2}, {1, 1}, {2, 1}};
   data.input_tokens[1] = {};
   const auto bits = input_entropy_bits(data);

@@ -21,7 +21,7 @@ struct TracedDocument {
 // All arrays [N], in corpus order.
 struct TracedTokens {
   std::vector<std::int32_t> token_id;              // in [0, V)
-  std::vector<std::int32_t> doc_idx;               // index into RunData::documents
+  std::vector<std::int32_t> doc_idx;               // index into TracedRun::documents
   std::vector<std::int32_t> position;              // token index in its document
   std::vector<std::int32_t> context_position;      // index in the sequence that the model saw
   std::vector<std::int32_t> byte_begin, byte_end;  // in the document's text; begin <= end
@@ -37,7 +37,7 @@ struct LayerRouting {
 };
 
 // Evidence windows, all layers; columns as in docs/run-directory.md.
-struct Evidence {
+struct TracedEvidence {
   static constexpr int kStrongest = 5, kPromoted = 3;
   std::vector<std::int32_t> layer, expert, kind, decile, doc_idx, position;  // [W]
   std::vector<std::int32_t> promoted;                                        // [W, 5, 3], -1: none
@@ -45,7 +45,7 @@ struct Evidence {
 };
 
 // Owns everything but the routing, which is read a layer at a time. Safe to read from many threads.
-struct RunData {
+struct TracedRun {
   int n_layers = 0;
   int n_experts = 0;  // E, routed ones; a shared expert has the number E
   int n_experts_per_token = 0;
@@ -55,17 +55,17 @@ struct RunData {
   std::vector<TracedDocument> documents;
   TracedTokens tokens;
   std::function<LayerRouting(int layer_idx)> routing;
-  Evidence evidence;
+  TracedEvidence evidence;
 
   // The token's own bytes in its document.
   std::string_view text_of(std::size_t token_idx) const;
 };
 
 // Throws kInput that names file and tensor, line or key: something missing, misshapen, or pointing outside.
-RunData read_run_data(const std::filesystem::path& run_directory);
+TracedRun read_traced_run(const std::filesystem::path& run_directory);
 
-// The checks of read_run_data on data that did not come from files (tests, other callers).
-void check_run_data(const RunData& run, const std::string& place);
+// The checks of read_traced_run on data that did not come from files (tests, other callers).
+void check_traced_run(const TracedRun& run, const std::string& place);
 
 // A maximal run of tokens that the model saw as one sequence: same document, positions rising by one.
 struct Context {

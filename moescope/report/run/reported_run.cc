@@ -1,4 +1,4 @@
-#include "moescope/report/run/run_data.h"
+#include "moescope/report/run/reported_run.h"
 
 #include <functional>
 
@@ -55,15 +55,15 @@ void require_file(const fs::path& folder, const char* name) {
 
 }  // namespace
 
-std::int64_t RunData::n_labelled() const {
+std::int64_t ReportedRun::n_labelled() const {
   std::int64_t n = 0;
   for (const json& label : labels) n += !label.is_null() && label.at("status") == "ok" ? 1 : 0;
   return n;
 }
 
-RunData read_run_data(const fs::path& folder) {
+ReportedRun read_reported_run(const fs::path& folder) {
   if (!fs::is_directory(folder)) throw input_error("no such folder").at(folder.string());
-  RunData data;
+  ReportedRun data;
   data.folder = folder;
   data.run = run::read_run_json(folder);
   const fs::path run_json = folder / "run.json";
@@ -83,7 +83,7 @@ RunData read_run_data(const fs::path& folder) {
   data.pieces = read_vocabulary(folder / "vocabulary.json");
   read_experts_csv(data);
 
-  const auto read_optional = [&](const char* name, const char* why, const std::function<void(RunData&)>& read) {
+  const auto read_optional = [&](const char* name, const char* why, const std::function<void(ReportedRun&)>& read) {
     if (fs::exists(folder / name)) {
       read(data);
     } else {

@@ -17,31 +17,31 @@
 namespace moescope::report {
 
 // One row of experts.csv.
-struct ExpertRow {
+struct ReportedExpert {
   std::string status = "not_recorded";  // ok, rare, never; not_recorded: the table has no such row
   std::optional<std::int64_t> n_tokens, n_windows;
   std::optional<double> load_frac, mean_weight, mean_score, mean_output_norm, active_neuron_frac, active_neuron_frac_01;
 };
 
 // One row of layers.csv.
-struct LayerRow {
+struct ReportedLayer {
   std::optional<std::int64_t> n_tokens, n_never_used;
   std::optional<double> router_entropy_bits, router_margin, load_entropy_bits, load_max_over_mean;
 };
 
 struct DomainCount {
-  int domain_idx = 0;  // into RunData::domains
+  int domain_idx = 0;  // into ReportedRun::domains
   std::int64_t n_tokens = 0;
   std::optional<double> share_of_domain_frac;
 };
 
-struct TokenCount {
+struct TokenTally {
   std::int32_t token_id = 0;
   std::int64_t n = 0;
 };
 
 // evidence.safetensors: W windows of S tokens; window w of an array is [w * S, (w + 1) * S).
-struct Evidence {
+struct ReportedEvidence {
   std::int64_t n_windows = 0, n_positions = 0, n_strongest = 0, n_promoted = 0;  // W, S, 5, 3
   std::vector<std::int32_t> kind, decile, doc_idx, position, length;             // [W]
   std::vector<float> strength;                                                   // [W], >= 0
@@ -58,7 +58,7 @@ struct DocumentHead {
 
 // Owns everything. An expert's index is layer * n_columns() + expert. Arrays [L, E] have one more column where the
 // model has shared experts: their number is E, behind the routed ones.
-struct RunData {
+struct ReportedRun {
   std::filesystem::path folder;
   nlohmann::json run;                                        // run.json
   nlohmann::json label_summary;                              // null if absent
@@ -66,13 +66,13 @@ struct RunData {
   int n_layers = 0, n_experts = 0, n_experts_per_token = 0;  // n_experts: E, routed ones
   bool has_shared = false;
   std::vector<std::string> pieces;                      // [V]
-  std::vector<ExpertRow> experts;                       // [L * E]
-  std::vector<LayerRow> layers;                         // [L]; empty if absent
+  std::vector<ReportedExpert> experts;                  // [L * E]
+  std::vector<ReportedLayer> layers;                    // [L]; empty if absent
   std::vector<std::string> domains;                     // names
   std::vector<std::vector<DomainCount>> by_domain;      // [L * E]; empty if absent
-  std::vector<std::vector<TokenCount>> input_tokens;    // [L * E], by descending n; empty if absent
+  std::vector<std::vector<TokenTally>> input_tokens;    // [L * E], by descending n; empty if absent
   std::vector<std::vector<std::int64_t>> coactivation;  // [L][E * E]; empty if absent
-  std::optional<Evidence> evidence;
+  std::optional<ReportedEvidence> evidence;
   std::map<std::int32_t, DocumentHead> documents;  // those that evidence windows come from
   std::vector<nlohmann::json> labels;              // [L * E], null where there is none; empty if absent
 
@@ -88,6 +88,6 @@ struct RunData {
 
 // Throws kInput, naming file and row, line or tensor: run.json, vocabulary.json or experts.csv absent; any file that
 // contradicts the contract or run.json.
-RunData read_run_data(const std::filesystem::path& folder);
+ReportedRun read_reported_run(const std::filesystem::path& folder);
 
 }  // namespace moescope::report

@@ -1,4 +1,4 @@
-#include "moescope/label/run_data.h"
+#include "moescope/label/traced_run.h"
 
 #include <cmath>
 #include <memory>
@@ -102,21 +102,22 @@ void check_routing(const LayerRouting& routing, int n_experts, const std::string
   check_scores(routing.shared_scores, place + ".shared_scores");
 }
 
-Evidence read_evidence(const fs::path& path) {
+TracedEvidence read_evidence(const fs::path& path) {
   const io::SafetensorsFile file = io::SafetensorsFile::open(path);
   const std::int64_t n = first_dimension(file, "layer");
-  Evidence evidence;
+  TracedEvidence evidence;
   evidence.layer = read_tensor<std::int32_t>(file, "layer", {n});
   evidence.expert = read_tensor<std::int32_t>(file, "expert", {n});
   evidence.kind = read_tensor<std::int32_t>(file, "kind", {n});
   evidence.decile = read_tensor<std::int32_t>(file, "decile", {n});
   evidence.doc_idx = read_tensor<std::int32_t>(file, "doc_idx", {n});
   evidence.position = read_tensor<std::int32_t>(file, "position", {n});
-  evidence.promoted = read_tensor<std::int32_t>(file, "promoted", {n, Evidence::kStrongest, Evidence::kPromoted});
+  evidence.promoted =
+      read_tensor<std::int32_t>(file, "promoted", {n, TracedEvidence::kStrongest, TracedEvidence::kPromoted});
   return evidence;
 }
 
-void check_tokens(const RunData& run, const std::string& place) {
+void check_tokens(const TracedRun& run, const std::string& place) {
   const TracedTokens& tokens = run.tokens;
   const auto n_pieces = static_cast<std::int32_t>(run.pieces.size());
   const auto n_documents = static_cast<std::int32_t>(run.documents.size());
@@ -140,16 +141,16 @@ void check_tokens(const RunData& run, const std::string& place) {
 
 }  // namespace
 
-std::string_view RunData::text_of(std::size_t token_idx) const {
+std::string_view TracedRun::text_of(std::size_t token_idx) const {
   const std::string& text = documents[static_cast<std::size_t>(tokens.doc_idx[token_idx])].text;
   const auto begin = static_cast<std::size_t>(tokens.byte_begin[token_idx]);
   return std::string_view(text).substr(begin, static_cast<std::size_t>(tokens.byte_end[token_idx]) - begin);
 }
 
-void check_run_data(const RunData& run, const std::string& place) {
+void check_traced_run(const TracedRun& run, const std::string& place) {
   if (run.tokens.size() == 0) throw input_error("no traced tokens").at(place).hint("record with a trace");
   check_tokens(run, place);
-  const Evidence& evidence = run.evidence;
+  const TracedEvidence& evidence = run.evidence;
   const auto n_pieces = static_cast<std::int32_t>(run.pieces.size());
   for (std::size_t w = 0; w < evidence.size(); ++w) {
     const bool known = evidence.layer[w] >= 0 && evidence.layer[w] < run.n_layers && evidence.expert[w] >= 0 &&
@@ -166,11 +167,11 @@ void check_run_data(const RunData& run, const std::string& place) {
   }
 }
 
-RunData read_run_data(const std::filesystem::path& run_directory) {
+TracedRun read_traced_run(const std::filesystem::path& run_directory) {
   const json run_json = run::read_run_json(run_directory);
   const std::string place = (run_directory / "run.json").string();
   if (!run_json.contains("model") || !run_json["model"].is_object()) throw input_error("no object 'model'").at(place);
-  RunData run;
+  TracedRun run;
   run.n_layers = positive_int(run_json["model"], "n_layers", place);
   run.n_experts = positive_int(run_json["model"], "n_experts", place);
   run.n_experts_per_token = positive_int(run_json["model"], "n_experts_per_token", place);
@@ -211,7 +212,7 @@ RunData read_run_data(const std::filesystem::path& run_directory) {
     return routing;
   };
   run.evidence = read_evidence(run_directory / "evidence.safetensors");
-  check_run_data(run, trace->path().string());
+  check_traced_run(run, trace->path().string());
   return run;
 }
 
